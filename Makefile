@@ -1,0 +1,92 @@
+# Every target works from a fresh clone with python3, pip and make alone: the first one makes $(VENV).
+
+VENV ?= .venv
+PYTHON ?= python3
+LOCK_PYTHON ?= python3.11
+
+LOCK := requirements/dev.lock
+STAMP := $(VENV)/.installed
+BIN := $(VENV)/bin
+GOLDEN_TESTS = $(shell grep -rl --include='test_*.py' update_goldens tests)
+PIP_QUIET := -qq --disable-pip-version-check --no-input
+
+# When PYTHON is not given and python3 is too old, one of these serves.
+ifeq ($(origin PYTHON),file)
+OTHER_PYTHONS := python3.13 python3.12 python3.11 python3.14
+endif
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test check format bench goldens wheel minimal lock clean
+
+help: ## Print this list
+	@echo "usage: make TARGET   (makes $(VENV) when it is missing or older than $(LOCK))"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## Make the virtual environment with the locked versions
+
+$(STAMP): pyproject.toml $(LOCK)
+	@found=""; for candidate in "$(PYTHON)" $(OTHER_PYTHONS); do \
+	    if "$$candidate" -c '$(NEW_ENOUGH)' 2>/dev/null; then found=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	    echo "edge-infer needs Python 3.11 or newer; $(PYTHON) is $$("$(PYTHON)" --version 2>&1 || true)." >&2; \
+	    echo "Install one, then name it: make PYTHON=/path/to/python3.12" >&2; \
+	    exit 1; \
+	fi; \
+	[ "$$found" = "$(PYTHON)" ] || echo "$(PYTHON) is older than 3.11: using $$found"; \
+	echo "making $(VENV) with $$("$$found" --version)"; \
+	"$$found" -m venv "$(VENV)"
+	@$(BIN)/python -m pip install $(PIP_QUIET) -r $(LOCK)
+	@$(BIN)/python -m pip install $(PIP_QUIET) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## Train, convert, prove and run a small model
+	@$(BIN)/edge-infer demo
+
+test: $(STAMP) ## Run all tests
+	@$(BIN)/python -m pytest -q
+
+check: $(STAMP) ## Check format, lint and types
+	@failed=0; \
+	$(BIN)/ruff format --check --output-format concise . || failed=1; \
+	$(BIN)/ruff check --output-format concise . || failed=1; \
+	$(BIN)/mypy || failed=1; \
+	exit $$failed
+
+format: $(STAMP) ## Format the code and mend what the linter can
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP) ## Measure side by side and write benchmarks/results.md
+	@$(BIN)/python -m benchmarks
+
+goldens: $(STAMP) ## Write the golden files of the tests anew; look at the diff afterwards
+	@if [ -z "$(GOLDEN_TESTS)" ]; then echo "no test has golden files"; \
+	else $(BIN)/python -m pytest -q --update-goldens $(GOLDEN_TESTS) && git status --short; fi
+
+wheel: $(STAMP) ## Build the wheel into dist/
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+minimal: $(STAMP) ## Prove that the wheel works alone, without the converter's dependencies
+	@PYTHON="$(abspath $(BIN)/python)" tests/minimal_install.sh
+
+lock: ## Write requirements/dev.lock anew from the newest releases (needs Python 3.11)
+	@"$(LOCK_PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+	    echo "the lock is made with Python 3.11, the oldest that is supported, so that it serves newer ones too:" >&2; \
+	    echo "make lock LOCK_PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@set -eu; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	"$(LOCK_PYTHON)" -m venv "$$folder/venv"; pip="$$folder/venv/bin/python -m pip"; \
+	$$pip install $(PIP_QUIET) --upgrade "pip>=25.1"; \
+	$$pip install $(PIP_QUIET) --editable . --group dev; \
+	{ echo "# Every version of a development install. Written by \`make lock\`: do not edit."; \
+	  echo "# Resolved with Python 3.11, for Python 3.11 to 3.13."; \
+	  $$pip freeze --exclude pip --exclude setuptools --exclude-editable; } > "$$folder/dev.lock"; \
+	if grep -nE '@|://|^/' "$$folder/dev.lock"; then \
+	    echo "the lines above are not plain pins: nothing was written" >&2; exit 1; fi; \
+	cp "$$folder/dev.lock" $(LOCK); \
+	echo "$(LOCK): $$(grep -c == $(LOCK)) versions"
+
+clean: ## Remove the virtual environment, builds and caches
+	@rm -rf "$(VENV)" build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find edge_infer convert tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

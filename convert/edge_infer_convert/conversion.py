@@ -1,0 +1,305 @@
+"""The stages of a conversion, each a function from one type to the next: schema → graph → gate → artifact."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import onnx
+import sklearn
+
+from edge_infer.artifact import parse_artifact
+from edge_infer.errors import (
+    EdgeInferError,
+    GraphMismatchError,
+    ParityError,
+    RuntimeFitError,
+    UnsupportedModelError,
+    UsageError,
+)
+from edge_infer.files import write_atomically
+from edge_infer.manifest import (
+    KEY_GOLDENS,
+    KEY_MANIFEST,
+    KEY_PARITY,
+    KEY_REFERENCE,
+    Manifest,
+    Source,
+    render_manifest,
+)
+from edge_infer.model import Model
+from edge_infer.verify import verify
+from edge_infer_convert.blame import blame
+from edge_infer_convert.golden_rows import make_goldens
+from edge_infer_convert.graph.assemble import Assembled, assemble, needs
+from edge_infer_convert.parity import RELATIVE, Parity, compare, require_equal
+from edge_infer_convert.probes import Probes, make_probes
+from edge_infer_convert.reference import make_reference
+from edge_infer_convert.schema import Schema, make_schema
+
+__all__ = ["PRECISIONS", "Conversion", "convert", "to_onnx"]
+
+PRECISIONS: Final = ("auto", "float32", "float64")
+_EXACT_WHOLE: Final = 2**24  # float32 holds every whole number up to here
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+Progress = Callable[[str, str], None]
+
+
+class Conversion(NamedTuple):
+    """A proven artifact. `path` is None where no output was asked for."""
+
+    data: bytes
+    path: Path | None
+    manifest: Manifest
+    parity: Parity
+    certificate: dict[str, Any]
+    seconds: dict[str, float]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the artifact."""
+        return len(self.data)
+
+
+def convert(
+    estimator: Any,
+    *,
+    data: Any = None,
+    name: str,
+    version: str = "1.0.0",
+    output: str | os.PathLike[str] | None = None,
+    release: int = 1,
+    precision: str = "auto",
+    report: str | os.PathLike[str] | None = None,
+    strict_privacy: bool = False,
+    progress: Progress | None = None,
+) -> Conversion:
+    """Turn a fitted scikit-learn estimator into one proven ONNX file.
+
+    Args:
+        estimator: a fitted estimator or Pipeline, with or without a ColumnTransformer.
+        data: the training data without the target, or some hundred rows of it (DataFrame or 2-D array). Tells
+            kinds, categories and ranges, and makes the reference for drift; no row of it is stored.
+        name, version: letters, digits, `.`, `_`, `-`; the version is free text of these.
+        release: a number that grows with each published artifact of this name.
+        precision: "float32", "float64", or "auto": float32 where the probes prove it, else float64.
+        output: where to write the artifact; written whole or not at all.
+        report: where to write a self-contained HTML page about the comparison; written also when it fails.
+        strict_privacy: refuse models that carry training rows inside the graph.
+        progress: called with a stage (schema, convert, probe, package) and a detail.
+
+    Raises:
+        ConversionError: SchemaError, UnsupportedModelError or ParityError; nothing is written then.
+        UsageError: an argument is wrong.
+    """
+    _check_arguments(name, version, precision)
+    clock = _Clock(progress)
+    with clock.stage("schema", type(estimator).__name__):
+        schema = make_schema(estimator, data)
+        rows = _training_rows(schema, strict_privacy)
+    with clock.stage("convert", f"{len(schema.columns)} columns, {len(schema.plan.steps)} steps"):
+        probes = make_probes(schema)
+    with clock.stage("probe", f"{len(probes.rows)} rows"):
+        proven = _prove(schema, probes, precision, report, name)
+    with clock.stage("package", f"{name} {version}"):
+        manifest = _manifest(schema, proven, name, version, release, rows)
+        artifact = _package(proven, manifest, schema)
+        path = None if output is None else Path(output)
+        if path is not None:
+            write_atomically(path, artifact)
+    return Conversion(artifact, path, manifest, proven.parity, proven.parity.certificate(), clock.seconds)
+
+
+def to_onnx(estimator: Any, data: Any = None, *, precision: str = "auto") -> onnx.ModelProto:
+    """The proven graph alone, without edge_infer metadata. See `convert`."""
+    model = onnx.ModelProto()
+    model.ParseFromString(convert(estimator, data=data, name="model", precision=precision).data)
+    del model.metadata_props[:]
+    return model
+
+
+class _Clock:
+    """Seconds by stage, and the caller's progress."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._progress = progress or (lambda stage, detail: None)
+        self._stage, self._started = "", 0.0
+
+    def stage(self, name: str, detail: str) -> _Clock:
+        self._progress(name, detail)
+        self._stage = name
+        return self
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+
+    def __exit__(self, *error: object) -> None:
+        self.seconds[self._stage] = time.perf_counter() - self._started
+
+
+class _Proven(NamedTuple):
+    assembled: Assembled
+    parity: Parity
+    precision: str
+    reason: str
+
+
+def _check_arguments(name: str, version: str, precision: str) -> None:
+    for what, text in (("name", name), ("version", version)):
+        if not _NAME.fullmatch(text):
+            raise UsageError(
+                f"{what}: expected letters, digits, '.', '_' or '-', beginning with a letter or digit "
+                f"(at most 100), got {text!r:.60}"
+            )
+    if precision not in PRECISIONS:
+        raise UsageError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
+
+
+def _prove(schema: Schema, probes: Probes, precision: str, report: Any, name: str) -> _Proven:
+    """The first precision that holds. With "auto", float32 is tried before float64."""
+    tried, reason = _order(schema, precision)
+    failure: EdgeInferError | None = None
+    for choice in tried:
+        try:
+            assembled = assemble(schema, choice)
+            parity = _gate(schema, assembled, probes, choice, report, name)
+        except (ParityError, UnsupportedModelError, GraphMismatchError, RuntimeFitError) as error:
+            failure = error if failure is None or isinstance(error, ParityError) else failure
+            reason = f"float32 does not hold: {str(error).splitlines()[0]:.200}"
+            continue
+        return _Proven(assembled, parity, choice, reason)
+    assert failure is not None  # `tried` is never empty
+    if isinstance(failure, GraphMismatchError | RuntimeFitError):
+        raise UnsupportedModelError(f"the graph that the converters gave does not load: {failure}") from failure
+    raise failure
+
+
+def _order(schema: Schema, precision: str) -> tuple[tuple[str, ...], str]:
+    if precision != "auto":
+        return (precision,), "asked for"
+    for column in schema.columns:
+        if column.kind == "integer" and column.range and max(map(abs, column.range)) > _EXACT_WHOLE:
+            return ("float64",), f"column {column.name!r} holds whole numbers that float32 does not hold exactly"
+    return ("float32", "float64"), "proven equal on the probes"
+
+
+def _gate(schema: Schema, assembled: Assembled, probes: Probes, precision: str, report: Any, name: str) -> Parity:
+    draft = _with_metadata(assembled.model, {KEY_MANIFEST: render_manifest(_draft(schema, assembled, precision))})
+    model = Model(parse_artifact(draft))
+    parity = compare(model, schema.original, probes, precision)
+    if report is not None:
+        from edge_infer_convert.report import write_report
+
+        write_report(Path(report), name, model.manifest, parity)
+    culprit = None
+    if not parity.equal:
+        culprit = blame(assembled, _whole_feeds(model, probes), parity, RELATIVE[precision])
+    require_equal(parity, [column.name for column in schema.columns], culprit)
+    return parity
+
+
+def _whole_feeds(model: Model, probes: Probes) -> dict[str, Any]:
+    """The probes as tensors of the uncut graph."""
+    feeds = {}
+    for tensor in model.manifest.inputs.tensors:
+        members = [i for i, column in enumerate(model.manifest.inputs.columns) if column.tensor == tensor.name]
+        cells = [[row[i] for i in members] for row in probes.rows]
+        if tensor.dtype == "string":
+            filled = [[tensor.missing if cell is None else cell for cell in row] for row in cells]
+            feeds[tensor.name] = np.array(filled, dtype=object)
+        else:
+            feeds[tensor.name] = np.array(cells, dtype=np.float64).astype(tensor.dtype)
+    return feeds
+
+
+def _draft(schema: Schema, assembled: Assembled, precision: str) -> Manifest:
+    empty = Source("", "", {})
+    return Manifest(
+        "draft",
+        "0",
+        0,
+        schema.original.task,
+        precision,
+        "",
+        assembled.inputs,
+        assembled.outputs,
+        empty,
+        needs(assembled.model),
+        assembled.missing_methods,
+    )
+
+
+def _manifest(schema: Schema, proven: _Proven, name: str, version: str, release: int, rows: int) -> Manifest:
+    from skl2onnx import __version__ as skl2onnx_version
+
+    versions = {
+        "scikit-learn": sklearn.__version__,
+        "skl2onnx": skl2onnx_version,
+        "onnx": onnx.__version__,
+        "numpy": np.__version__,
+    }
+    return _draft(schema, proven.assembled, proven.precision)._replace(
+        name=name,
+        version=version,
+        release=release,
+        precision_reason=proven.reason,
+        source=Source("scikit-learn", _described(schema), versions),
+        training_rows=rows,
+    )
+
+
+def _described(schema: Schema) -> str:
+    """The steps in a line: "num.scale: StandardScaler → model: LogisticRegression"."""
+    return " → ".join(f"{step.path}: {type(step.estimator).__name__}" for step in schema.plan.steps)[:2000]
+
+
+def _package(proven: _Proven, manifest: Manifest, schema: Schema) -> bytes:
+    import json
+
+    certificate = json.dumps(proven.parity.certificate(), separators=(",", ":")).encode()
+    metadata = {
+        KEY_MANIFEST: render_manifest(manifest),
+        KEY_GOLDENS: make_goldens(proven.parity),
+        KEY_PARITY: certificate,
+    }
+    reference = make_reference(schema)
+    if reference is not None:
+        metadata[KEY_REFERENCE] = reference
+    artifact = _with_metadata(proven.assembled.model, metadata)
+    failed = [check for check in verify(artifact) if check.status == "failed"]
+    if failed:
+        raise ParityError(f"the finished artifact does not verify: {failed[0].name}: {failed[0].detail}")
+    return artifact
+
+
+def _with_metadata(model: onnx.ModelProto, metadata: dict[str, bytes]) -> bytes:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    del copy.metadata_props[:]
+    for key, value in sorted(metadata.items()):
+        copy.metadata_props.add(key=key, value=value.decode())
+    return bytes(copy.SerializeToString(deterministic=True))
+
+
+def _training_rows(schema: Schema, strict: bool) -> int:
+    """Rows of the training data that the fitted steps carry (neighbours, support vectors, Gaussian processes)."""
+    kept = 0
+    for step in schema.plan.steps:
+        for attribute in ("_fit_X", "support_vectors_", "X_train_"):
+            rows = getattr(step.estimator, attribute, None)
+            if rows is not None and np.ndim(rows) == 2:
+                kept += np.shape(rows)[0]
+                if strict:
+                    raise UnsupportedModelError(
+                        f"step {step.path!r} ({type(step.estimator).__name__}) keeps {np.shape(rows)[0]} training "
+                        "rows, which would travel inside the artifact; choose another kind of model, or drop strict privacy"
+                    )
+                break
+    return kept

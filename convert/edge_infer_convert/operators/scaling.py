@@ -1,0 +1,51 @@
+"""Scalers, by the same operations in the same order as scikit-learn's `transform`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+
+from edge_infer_convert.graph.builder import GraphBuilder
+from edge_infer_convert.operators.registry import operator
+
+
+@operator(StandardScaler)
+def standard_scaler(builder: GraphBuilder, scaler: StandardScaler, reads: str) -> dict[str, list[str]]:
+    """(x − mean) / scale."""
+    center = scaler.mean_ if scaler.with_mean else None
+    return _shift_and_divide(builder, reads, center, scaler.scale_ if scaler.with_std else None)
+
+
+@operator(RobustScaler)
+def robust_scaler(builder: GraphBuilder, scaler: RobustScaler, reads: str) -> dict[str, list[str]]:
+    """(x − median) / quantile range."""
+    center = scaler.center_ if scaler.with_centering else None
+    return _shift_and_divide(builder, reads, center, scaler.scale_ if scaler.with_scaling else None)
+
+
+@operator(MaxAbsScaler, when=lambda scaler: not getattr(scaler, "clip", False))
+def max_abs_scaler(builder: GraphBuilder, scaler: MaxAbsScaler, reads: str) -> dict[str, list[str]]:
+    """x / max |x|."""
+    return _shift_and_divide(builder, reads, None, scaler.scale_)
+
+
+@operator(MinMaxScaler)
+def min_max_scaler(builder: GraphBuilder, scaler: MinMaxScaler, reads: str) -> dict[str, list[str]]:
+    """x × scale + min, clipped to the feature range where the scaler does so."""
+    x = builder.node("Mul", reads, builder.constant(scaler.scale_))
+    x = builder.node("Add", x, builder.constant(scaler.min_))
+    if scaler.clip:
+        low, high = scaler.feature_range
+        x = builder.node("Clip", x, builder.constant(low), builder.constant(high))
+    return {"transform": [x]}
+
+
+def _shift_and_divide(builder: GraphBuilder, x: str, center: Any, scale: Any) -> dict[str, list[str]]:
+    if center is not None:
+        x = builder.node("Sub", x, builder.constant(center))
+    if scale is not None:
+        x = builder.node("Div", x, builder.constant(scale))
+    if center is None and scale is None:
+        x = builder.node("Identity", x)
+    return {"transform": [x]}

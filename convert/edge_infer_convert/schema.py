@@ -1,0 +1,358 @@
+"""What the model takes: names, kinds, categories, ranges, and what each column forgives.
+
+Kinds, categories and ranges come from the data sample, else from the fitted steps. Whether a column takes
+missing, infinite or unknown values is not guessed: the original is asked.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from edge_infer.errors import SchemaError
+from edge_infer.manifest import Column
+from edge_infer_convert.graph import columnwise
+from edge_infer_convert.graph.plan import Feature, Plan, Raw, Step, StepOutput, make_plan
+from edge_infer_convert.graph.tables import UNKNOWN_TEXT, text_categories
+from edge_infer_convert.original import Original
+
+__all__ = ["Schema", "make_schema"]
+
+_ASK_EACH = 256  # columns; with more, all are asked together
+
+
+class Schema(NamedTuple):
+    """The columns, not yet placed in tensors; the plan over them; the judge; the sample as rows."""
+
+    style: str
+    columns: tuple[Column, ...]
+    plan: Plan
+    original: Original
+    missing: dict[int, Any]
+    sample: Any  # a DataFrame or array with these columns only, or None
+
+
+def make_schema(estimator: Any, data: Any = None) -> Schema:
+    """Find the schema of a fitted estimator.
+
+    Args:
+        data: the training data without the target, or some hundred rows of it: a DataFrame or a 2-D array.
+
+    Raises:
+        SchemaError: not fitted, or neither data nor steps tell what is needed.
+        UnsupportedModelError: a step cannot take what reaches it.
+    """
+    names, named = _names(estimator, data)
+    sample = _sample(data, names, named)
+    text = {i for i in range(len(names)) if sample is not None and _is_text(_column_values(sample, i))}
+    plan, text = make_plan(estimator, len(names), text)
+    used = _used(plan, len(names)) if named else list(range(len(names)))
+    plan = _renumbered(plan, used)
+    sample = None if sample is None else _chosen(sample, used)
+    columns, missing = _columns(plan, [names[i] for i in used], sample)
+    dtype = "float32" if getattr(data, "dtype", None) == np.float32 else "float64"
+    original = Original(estimator, columns, named=named, missing=missing, dtype=dtype)
+    _check_sample(original, sample)
+    asked = _asked(original)
+    original = Original(estimator, asked, named=named, missing=missing, dtype=dtype)
+    return Schema("columns" if named else "array", asked, plan, original, missing, sample)
+
+
+# --- names ------------------------------------------------------------------------------
+
+
+def _names(estimator: Any, data: Any) -> tuple[list[str], bool]:
+    """Column names, and whether the original knows its columns by name."""
+    try:
+        count = getattr(estimator, "n_features_in_", None)
+        fitted = getattr(estimator, "feature_names_in_", None)
+    except AttributeError:
+        count = fitted = None
+    if fitted is not None:
+        return [str(name) for name in fitted], True
+    if count is None and data is None:
+        raise SchemaError(
+            f"{type(estimator).__name__} does not say how many columns it takes: is it fitted? "
+            "If so, pass data= (the training data, or some hundred rows of it)."
+        )
+    width = int(count) if count is not None else np.shape(data)[1]
+    if data is not None and np.ndim(data) == 2 and np.shape(data)[1] != width:
+        raise SchemaError(f"the model takes {width} columns, the data has {np.shape(data)[1]}")
+    return [f"x{i}" for i in range(width)], False
+
+
+def _sample(data: Any, names: list[str], named: bool) -> Any:
+    if data is None:
+        return None
+    if not named:
+        array = data.to_numpy() if isinstance(data, pd.DataFrame) else np.asarray(data)
+        if array.ndim != 2:
+            raise SchemaError(f"data: expected two dimensions (rows, columns), got shape {array.shape}")
+        return array
+    if not isinstance(data, pd.DataFrame):
+        data = pd.DataFrame(data, columns=names)
+    absent = [name for name in names if name not in data.columns]
+    if absent:
+        raise SchemaError(_absent_message(absent, [str(name) for name in data.columns]))
+    return data[names]
+
+
+def _absent_message(absent: list[str], given: list[str]) -> str:
+    lines = [f"the data lacks {len(absent)} of the columns that the model was trained on:"]
+    for name in absent[:20]:
+        near = difflib.get_close_matches(name, given, 1)
+        lines.append(f"  {name!r}" + (f" (is it {near[0]!r}?)" if near else ""))
+    return "\n".join(lines)
+
+
+def _column_values(sample: Any, position: int) -> Any:
+    return sample.iloc[:, position] if isinstance(sample, pd.DataFrame) else sample[:, position]
+
+
+def _chosen(sample: Any, used: list[int]) -> Any:
+    return sample.iloc[:, used] if isinstance(sample, pd.DataFrame) else sample[:, used]
+
+
+def _is_text(values: Any) -> bool:
+    if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
+        values = pd.Series(values.cat.categories)
+    if getattr(values.dtype, "kind", "O") in "fiubcmM":
+        return False
+    return any(isinstance(value, str) for value in values)
+
+
+# --- use --------------------------------------------------------------------------------
+
+
+def _used(plan: Plan, count: int) -> list[int]:
+    """Columns that some step or answer reads; others need not be given."""
+    features: list[Feature] = [*plan.features, *(f for step in plan.steps for f in step.inputs)]
+    read = {feature.column for feature in features if isinstance(feature, Raw)}
+    return [i for i in range(count) if i in read]
+
+
+def _renumbered(plan: Plan, used: list[int]) -> Plan:
+    places = {column: i for i, column in enumerate(used)}
+
+    def moved(feature: Feature) -> Feature:
+        return Raw(places[feature.column], feature.text) if isinstance(feature, Raw) else feature
+
+    for step in plan.steps:
+        step.inputs = tuple(moved(feature) for feature in step.inputs)
+    return plan._replace(features=tuple(moved(feature) for feature in plan.features))
+
+
+# --- columns ----------------------------------------------------------------------------
+
+
+def _columns(plan: Plan, names: list[str], sample: Any) -> tuple[tuple[Column, ...], dict[int, Any]]:
+    texts = text_categories(plan)
+    numbers = _number_categories(plan)
+    ranges = {} if sample is not None else _ranges_of_steps(plan)
+    columns: list[Column] = []
+    missing: dict[int, Any] = {}
+    for i, name in enumerate(names):
+        values = None if sample is None else _column_values(sample, i)
+        if i in texts:
+            missing[i] = _missing_marker(values)
+            columns.append(_text_column(name, values, texts[i]))
+        else:
+            columns.append(_number_column(name, values, numbers.get(i), ranges.get(i)))
+    unknown = [c.name for c in columns if c.kind != "string" and c.range is None and not c.categories]
+    if unknown and sample is None:
+        raise SchemaError(
+            f"the fitted steps do not tell the range of {len(unknown)} columns ({', '.join(unknown[:8])}"
+            f"{', …' if len(unknown) > 8 else ''}), so no probe rows can be made.\n"
+            "Pass data= (--data): the training data without the target, or some hundred rows of it."
+        )
+    return tuple(columns), missing
+
+
+def _text_column(name: str, values: Any, categories: list[str]) -> Column:
+    dtype = "object" if values is None else str(values.dtype)
+    return Column(name, "string", dtype, "", 0, missing=False, categories=tuple(categories))
+
+
+def _number_column(
+    name: str, values: Any, categories: list[float] | None, fitted: tuple[float, float] | None
+) -> Column:
+    kind, dtype, seen = "number", "float64", fitted
+    if values is not None:
+        dtype = str(values.dtype)
+        kind = _kind(name, values)
+        seen = _observed(values)
+    known = None if categories is None else tuple(_as_kind(value, kind) for value in categories)
+    return Column(name, kind, dtype, "", 0, missing=False, categories=known, range=seen)
+
+
+def _kind(name: str, values: Any) -> str:
+    dtype = values.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        dtype = dtype.categories.dtype
+    if dtype.kind == "O":
+        present = {type(value) for value in values if not _missing_cell(value)}
+        if present <= {bool, np.bool_}:
+            return "boolean"
+        if not all(issubclass(kind, int | float | np.number) for kind in present):
+            kinds = ", ".join(sorted(kind.__name__ for kind in present))
+            raise SchemaError(f"column {name!r} holds {kinds}: expected numbers, booleans or text")
+        return "number"
+    if dtype.kind in "mM":
+        raise SchemaError(f"column {name!r} holds dates: turn them into numbers before the model (not supported yet)")
+    return {"b": "boolean", "i": "integer", "u": "integer"}.get(dtype.kind, "number")
+
+
+def _missing_cell(value: Any) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and value != value)
+
+
+def _as_kind(value: float, kind: str) -> Any:
+    if kind == "boolean":
+        return bool(value)
+    return int(value) if kind == "integer" else value
+
+
+def _observed(values: Any) -> tuple[float, float] | None:
+    numbers = pd.to_numeric(pd.Series(np.asarray(values)), errors="coerce").to_numpy(np.float64)
+    finite = numbers[np.isfinite(numbers)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+
+
+def _missing_marker(values: Any) -> Any:
+    """What a missing value looks like in the sample; NaN where none is seen."""
+    if values is None:
+        return np.nan
+    return next((value for value in values if _missing_cell(value) and value is not pd.NA), np.nan)
+
+
+def _number_categories(plan: Plan) -> dict[int, list[float]]:
+    """Known values of raw number columns that are only encoded."""
+    known: dict[int, set[float]] = {}
+    elsewhere: set[int] = set()
+    for step in plan.steps:
+        for position, feature in enumerate(step.inputs):
+            if not isinstance(feature, Raw) or feature.text:
+                continue
+            if step.kind == "table":
+                values = columnwise.known_values(step.estimator, position)
+                known.setdefault(feature.column, set()).update(float(value) for value in values)
+            else:
+                elsewhere.add(feature.column)
+    return {column: sorted(values) for column, values in known.items() if column not in elsewhere}
+
+
+# --- ranges without data ----------------------------------------------------------------
+
+
+def _ranges_of_steps(plan: Plan) -> dict[int, tuple[float, float]]:
+    ranges: dict[int, tuple[float, float]] = {}
+    for step in plan.steps:
+        for position, (low, high) in _fitted_ranges(step.estimator):
+            column = _number_root(step, position)
+            if column is not None and np.isfinite([low, high]).all():
+                ranges.setdefault(column, (float(low), float(high)))
+    return ranges
+
+
+def _number_root(step: Step, position: int) -> int | None:
+    """The raw number column behind an input, through imputers; None behind anything else."""
+    if position >= len(step.inputs):
+        return None
+    feature = step.inputs[position]
+    while isinstance(feature, StepOutput) and type(feature.step.estimator).__name__ == "SimpleImputer":
+        sources = columnwise.output_sources(feature.step.estimator)
+        if feature.index >= len(sources):
+            return None
+        feature = feature.step.inputs[sources[feature.index]]
+    return feature.column if isinstance(feature, Raw) and not feature.text else None
+
+
+def _fitted_ranges(estimator: Any) -> Iterator[tuple[int, tuple[float, float]]]:
+    """Ranges that a fitted estimator tells of its inputs, by position."""
+    if getattr(estimator, "data_min_", None) is not None:
+        yield from enumerate(zip(estimator.data_min_, estimator.data_max_, strict=True))
+    elif getattr(estimator, "mean_", None) is not None and getattr(estimator, "scale_", None) is not None:
+        spread = 3 * np.asarray(estimator.scale_)
+        yield from enumerate(zip(estimator.mean_ - spread, estimator.mean_ + spread, strict=True))
+    elif getattr(estimator, "center_", None) is not None and getattr(estimator, "scale_", None) is not None:
+        spread = 2 * np.asarray(estimator.scale_)
+        yield from enumerate(zip(estimator.center_ - spread, estimator.center_ + spread, strict=True))
+    for rows in _kept_rows(estimator):
+        yield from enumerate(zip(rows.min(axis=0), rows.max(axis=0), strict=True))
+    yield from _threshold_ranges(estimator)
+
+
+def _kept_rows(estimator: Any) -> Iterator[NDArray[Any]]:
+    for attribute in ("cluster_centers_", "_fit_X", "X_train_", "support_vectors_"):
+        rows = getattr(estimator, attribute, None)
+        if isinstance(rows, np.ndarray) and rows.ndim == 2 and len(rows):
+            yield rows
+
+
+def _threshold_ranges(estimator: Any) -> Iterator[tuple[int, tuple[float, float]]]:
+    trees = [t.tree_ for t in np.ravel(getattr(estimator, "estimators_", [estimator])) if hasattr(t, "tree_")]
+    if not trees:
+        return
+    features = np.concatenate([tree.feature for tree in trees])
+    thresholds = np.concatenate([tree.threshold for tree in trees])
+    for position in range(int(estimator.n_features_in_)):
+        own = thresholds[features == position]
+        yield position, (own.min() - 1, own.max() + 1) if own.size else (0.0, 1.0)
+
+
+# --- asking the original ----------------------------------------------------------------
+
+
+def _check_sample(original: Original, sample: Any) -> None:
+    """The original must take the sample (or, without one, a typical row), else nothing can be compared."""
+    method = next(iter(original.methods()), None)
+    if method is None:
+        raise SchemaError(
+            f"{type(original.estimator).__name__} has none of predict, predict_proba, decision_function, "
+            "score_samples, transform: it cannot answer new rows"
+        )
+    try:
+        if sample is not None:
+            original.answer_table(method, sample[:5])
+        original.answer(method, [original.typical_row()])
+    except Exception as error:
+        raise SchemaError(
+            f"the original itself fails on {'the data' if sample is not None else 'a typical row'}: "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:300]}\n"
+            "Is it fitted, and is the data the one that it was trained on (without the target)?"
+        ) from error
+
+
+def _asked(original: Original) -> tuple[Column, ...]:
+    base = original.typical_row()
+    missing = _forgiven(original, base, dict.fromkeys(range(len(base))))
+    infinite = _forgiven(original, base, {i: np.inf for i, c in enumerate(original.columns) if c.kind == "number"})
+    strange = {i: _unknown_value(c) for i, c in enumerate(original.columns) if c.categories is not None}
+    unknown = _forgiven(original, base, strange)
+    return tuple(
+        column._replace(missing=i in missing, infinite=i in infinite, unknown=column.categories is None or i in unknown)
+        for i, column in enumerate(original.columns)
+    )
+
+
+def _forgiven(original: Original, base: tuple[Any, ...], odd: dict[int, Any]) -> set[int]:
+    """The columns in which the original takes an odd value. All at once first: usually one call tells."""
+    if not odd:
+        return set()
+    if original.accepts(tuple(odd.get(i, value) if i in odd else value for i, value in enumerate(base))):
+        return set(odd)
+    if len(odd) > _ASK_EACH:
+        return set()
+    return {i for i in odd if original.accepts((*base[:i], odd[i], *base[i + 1 :]))}
+
+
+def _unknown_value(column: Column) -> Any:
+    if column.kind == "string":
+        return UNKNOWN_TEXT
+    numbers = [float(value) for value in column.categories or ()]
+    return int(max(numbers, default=0)) + 7

@@ -1,0 +1,228 @@
+"""One reader a column: callers' values → what the graph is fed. Values that do not fit are Misfits.
+
+Number readers give floats of the tensor's dtype, code readers int64 codes (see `manifest.Cut`).
+Each reads one value (`one`) or a whole column (`many`); both follow the same rules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_infer.manifest import Column, Cut, Inputs
+
+__all__ = ["Coded", "ColumnReader", "Misfit", "column_readers", "is_missing"]
+
+_LARGEST: Final = {"float32": float(np.finfo(np.float32).max), "float64": float(np.finfo(np.float64).max)}
+_EXACT: Final = {"float32": 2**24, "float64": 2**53}  # whole numbers up to here are exact
+_MISSING_TYPES: Final = frozenset({"NaTType", "NAType", "NoneType"})
+
+
+class Misfit(ValueError):
+    """A value that its column does not take. `row` counts within the column."""
+
+    def __init__(self, expected: str, got: str, row: int = 0) -> None:
+        self.expected, self.got, self.row = expected, got, row
+        super().__init__(f"expected {expected}, got {got}")
+
+
+class Coded(NamedTuple):
+    """A dictionary-encoded column: position in `values` by row, −1 for missing."""
+
+    values: list[Any]
+    positions: NDArray[np.int64]
+
+
+class ColumnReader(Protocol):
+    """Reads one column of the manifest."""
+
+    column: Column
+
+    def one(self, value: Any) -> float | int: ...
+
+    def many(self, values: NDArray[Any] | Coded) -> NDArray[Any]: ...
+
+
+def is_missing(value: Any) -> bool:
+    """None, NaN, pandas.NA and NaT, without importing pandas."""
+    return value is None or (isinstance(value, float) and value != value) or type(value).__name__ in _MISSING_TYPES
+
+
+def column_readers(inputs: Inputs) -> list[ColumnReader]:
+    """A reader for each column, in the manifest's order."""
+    dtypes = {tensor.name: tensor.dtype for tensor in inputs.tensors}
+    first = iter(inputs.cut.first if isinstance(inputs.cut, Cut) else ())
+    return [
+        CodeReader(column, next(first, 0)) if column.kind == "string" else NumberReader(column, dtypes[column.tensor])
+        for column in inputs.columns
+    ]
+
+
+def first_misfits(reader: ColumnReader, values: Iterable[Any], most: int) -> list[Misfit]:
+    """The first `most` values that do not fit, one by one. For error messages only: slow."""
+    found: list[Misfit] = []
+    for row, value in enumerate(values):
+        try:
+            reader.one(value)
+        except Misfit as misfit:
+            found.append(Misfit(misfit.expected, misfit.got, row))
+            if len(found) >= most:
+                break
+    return found
+
+
+class NumberReader:
+    """Numbers, whole numbers and booleans: a float of the tensor's dtype, NaN for missing."""
+
+    def __init__(self, column: Column, dtype: str) -> None:
+        self.column = column
+        self._dtype = np.dtype(dtype)
+        self._largest = _LARGEST.get(dtype, math.inf)
+        self._exact = _EXACT.get(dtype, 2**63)
+        self._closed = frozenset(column.categories or ()) if column.closed else None
+
+    def one(self, value: Any) -> float:
+        if value.__class__ is not float:
+            value = self._number(value)
+        if value - value == 0.0:  # neither NaN nor infinite
+            if not -self._largest <= value <= self._largest:
+                raise Misfit(f"a number that fits {self._dtype}", f"{value!r}")
+        elif value != value:
+            if not self.column.missing:
+                raise Misfit(f"a {self.column.kind}", "a missing value (the original takes none here)")
+        elif not self.column.infinite:
+            raise Misfit("a finite number", f"{value!r}")
+        if self._closed is not None and value == value and value not in self._closed:
+            raise Misfit(f"one of {_listing(self.column)}", f"{value:g}")
+        return value  # type: ignore[no-any-return]
+
+    def _number(self, value: Any) -> float:
+        """Any Python or numpy number as a float; text is not a number."""
+        if isinstance(value, int | np.integer) and not -self._exact <= value <= self._exact:
+            raise Misfit(f"a whole number that {self._dtype} holds exactly (up to {self._exact:,})", f"{value!r:.40}")
+        if is_missing(value):
+            return math.nan
+        if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
+            raise Misfit(f"a {self.column.kind}", _described(value))
+        if isinstance(value, np.ndarray) and value.ndim:
+            raise Misfit(f"a {self.column.kind}", f"an array of shape {value.shape}")
+        return float(value)
+
+    def many(self, values: NDArray[Any] | Coded) -> NDArray[Any]:
+        """Shape (rows,) → shape (rows,), a new array. Raises Misfit for the first row that does not fit."""
+        if isinstance(values, Coded) or values.dtype.kind not in "fiub":
+            return self._one_by_one(_expanded(values))
+        if values.dtype.kind in "iu" and values.size and max(abs(int(values.min())), int(values.max())) > self._exact:
+            return self._one_by_one(values)
+        with np.errstate(over="ignore"):
+            numbers: NDArray[Any] = values.astype(self._dtype)
+        if not self._all_fit(numbers):
+            return self._one_by_one(values)
+        return numbers
+
+    def _all_fit(self, numbers: NDArray[Any]) -> bool:
+        if self._closed is not None:
+            return False  # one by one: rare, and exact about which value it was
+        if self.column.infinite:  # an overflow looks like an infinity: look closer
+            return bool(np.isfinite(numbers).all())
+        if self.column.missing:
+            return not np.isinf(numbers).any()
+        return bool(np.isfinite(numbers).all())
+
+    def _one_by_one(self, values: Iterable[Any]) -> NDArray[Any]:
+        numbers = np.empty(len(values), self._dtype)  # type: ignore[arg-type]
+        for row, value in enumerate(values):
+            try:
+                numbers[row] = self.one(value)
+            except Misfit as misfit:
+                raise Misfit(misfit.expected, misfit.got, row) from None
+        return numbers
+
+
+class CodeReader:
+    """Text: an int64 code by the rule of `manifest.Cut`."""
+
+    def __init__(self, column: Column, first: int) -> None:
+        categories = column.categories or ()
+        self.column = column
+        self._codes = {category: first + position for position, category in enumerate(categories)}
+        self._missing = first + len(categories)
+        self._unknown = first + len(categories) + 1
+
+    def one(self, value: Any) -> int:
+        code = self._codes.get(value) if value.__class__ is str else self._unusual(value)
+        if code is None:
+            if not self.column.unknown:
+                raise Misfit(f"one of {_listing(self.column)}", f"{value!r:.60}{_near(value, self.column)}")
+            return self._unknown
+        return code
+
+    def _unusual(self, value: Any) -> int | None:
+        if is_missing(value):
+            if not self.column.missing:
+                raise Misfit("text", "a missing value (the original takes none here)")
+            return self._missing
+        if isinstance(value, str):  # numpy.str_ and other subclasses
+            return self._codes.get(str(value))
+        raise Misfit("text", _described(value))
+
+    def many(self, values: NDArray[Any] | Coded) -> NDArray[Any]:
+        """Shape (rows,) → int64 codes of shape (rows,)."""
+        if isinstance(values, Coded):
+            return self._from_dictionary(values)
+        codes = np.empty(len(values), np.int64)
+        known = self._codes
+        for row, value in enumerate(values.tolist()):
+            code = known.get(value) if value.__class__ is str else None
+            if code is None:
+                try:
+                    code = self.one(value)
+                except Misfit as misfit:
+                    raise Misfit(misfit.expected, misfit.got, row) from None
+            codes[row] = code
+        return codes
+
+    def _from_dictionary(self, coded: Coded) -> NDArray[Any]:
+        """Each distinct value is looked up once; only those that occur can be misfits."""
+        table = np.empty(len(coded.values) + 1, np.int64)
+        occurs = np.bincount(coded.positions + 1, minlength=len(table)) > 0
+        for position, value in enumerate([None, *coded.values]):
+            if not occurs[position]:
+                continue
+            try:
+                table[position] = self.one(value)
+            except Misfit as misfit:
+                row = int(np.argmax(coded.positions == position - 1))
+                raise Misfit(misfit.expected, misfit.got, row) from None
+        return table[coded.positions + 1]
+
+
+def _expanded(values: NDArray[Any] | Coded) -> Any:
+    if isinstance(values, Coded):
+        table = np.array([None, *values.values], dtype=object)
+        return table[values.positions + 1]
+    return values
+
+
+def _described(value: Any) -> str:
+    kind = {str: "text", bool: "true/false", int: "a whole number", float: "a number"}.get(
+        type(value), type(value).__name__
+    )
+    return f"{kind} {value!r:.60}"
+
+
+def _listing(column: Column) -> str:
+    known = column.categories or ()
+    shown = ", ".join(repr(category) for category in known[:6])
+    return shown + (f", … ({len(known)} known)" if len(known) > 6 else "")
+
+
+def _near(value: Any, column: Column) -> str:
+    import difflib  # only for messages: it costs a millisecond to import
+
+    near = difflib.get_close_matches(str(value), [str(known) for known in column.categories or ()], 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

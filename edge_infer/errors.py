@@ -1,0 +1,204 @@
+"""Every error that edge-infer raises on purpose, grouped by who can mend it.
+
+EdgeInferError
+├── InputError (ValueError)          the caller: the data does not fit the model's schema
+├── UsageError (ValueError)          the caller: an argument or option is wrong
+├── MethodError (AttributeError)     the caller: the original model had no such method
+├── ArtifactError (ValueError)       whoever made or moved the file
+│   ├── NotAModelError               these bytes are not an ONNX model
+│   ├── FormatError                  the edge_infer metadata breaks FORMAT.md
+│   │   └── NewerFormatError         … it follows a later FORMAT.md than this version reads
+│   ├── LimitError                   a size or count is above a limit of `limits.py`
+│   ├── ForbiddenContentError        external data or an operator that may not run
+│   └── GraphMismatchError           the metadata and the graph disagree
+├── RuntimeFitError (RuntimeError)   the device: this onnxruntime cannot run the model
+├── InferenceError (RuntimeError)    the device: onnxruntime failed while running it
+├── VerificationError (RuntimeError) the model: its goldens do not come out on this machine
+├── MissingExtraError (ImportError)  whoever installed: an optional dependency is not there
+└── ConversionError (ValueError)     the converter's user
+    ├── UnsupportedModelError        a step that cannot be expressed, with the remedy
+    ├── SchemaError                  neither data nor fitted steps tell the columns
+    ├── UntrustedSourceError         a pickle, or a skops file with types not trusted
+    └── ParityError                  the converted model differs from the original
+
+Messages say what was expected, what came, where, and what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+__all__ = [
+    "ArtifactError",
+    "ConversionError",
+    "EdgeInferError",
+    "ForbiddenContentError",
+    "FormatError",
+    "GraphMismatchError",
+    "InferenceError",
+    "InputError",
+    "LimitError",
+    "MethodError",
+    "Mismatch",
+    "MissingExtraError",
+    "NewerFormatError",
+    "NotAModelError",
+    "ParityError",
+    "RuntimeFitError",
+    "SchemaError",
+    "UnsupportedModelError",
+    "UntrustedSourceError",
+    "UsageError",
+    "VerificationError",
+]
+
+_SHOWN_MISMATCHES = 20
+
+
+class EdgeInferError(Exception):
+    """Base of all errors of edge-infer; catching it never hides a bug of another library."""
+
+
+# --- the caller -------------------------------------------------------------------------
+
+
+class Mismatch(NamedTuple):
+    """One place where data does not fit the schema.
+
+    `row` counts from 0 and is None when the whole column is meant; `column` is the original
+    column name and is None when the whole input is meant.
+    """
+
+    row: int | None
+    column: str | None
+    expected: str
+    got: str
+
+    def __str__(self) -> str:
+        where = [] if self.row is None else [f"row {self.row}"]
+        if self.column is not None:
+            where.append(f"column {self.column!r}")
+        place = ", ".join(where) or "input"
+        return f"{place}: expected {self.expected}, got {self.got}"
+
+
+class InputError(EdgeInferError, ValueError):
+    """The data does not fit the model's schema. `mismatches` holds every place at once."""
+
+    def __init__(self, mismatches: Sequence[Mismatch], hint: str | None = None) -> None:
+        self.mismatches = tuple(mismatches)
+        super().__init__(_summary(self.mismatches, hint))
+
+
+def _summary(mismatches: Sequence[Mismatch], hint: str | None) -> str:
+    count = len(mismatches)
+    lines = [f"the input does not fit the model's schema ({count} mismatch{'es'[: 2 * (count != 1)]}):"]
+    lines += [f"  {mismatch}" for mismatch in mismatches[:_SHOWN_MISMATCHES]]
+    if count > _SHOWN_MISMATCHES:
+        lines.append(f"  … and {count - _SHOWN_MISMATCHES} more (all in .mismatches)")
+    if hint:
+        lines.append(hint)
+    return "\n".join(lines)
+
+
+class UsageError(EdgeInferError, ValueError):
+    """An argument or an option is wrong."""
+
+
+class MethodError(EdgeInferError, AttributeError):
+    """The original model had no such method, or it was not converted; the message says which."""
+
+
+# --- whoever made or moved the file -----------------------------------------------------
+
+
+class ArtifactError(EdgeInferError, ValueError):
+    """The artifact cannot be used. `source` names the file where it is known."""
+
+    def __init__(self, reason: str, source: str | None = None) -> None:
+        self.reason = reason
+        self.source = source
+        super().__init__(f"{source}: {reason}" if source else reason)
+
+    def at(self, source: str) -> ArtifactError:
+        """The same error, naming the file that it is about."""
+        return type(self)(self.reason, source)
+
+
+class NotAModelError(ArtifactError):
+    """The bytes are not an ONNX model, or a torn one."""
+
+
+class FormatError(ArtifactError):
+    """The edge_infer metadata does not follow artifacts/FORMAT.md."""
+
+
+class NewerFormatError(FormatError):
+    """The artifact follows a later format than this version of edge-infer reads."""
+
+
+class LimitError(ArtifactError):
+    """A size, count or depth is above a limit of `edge_infer.limits`."""
+
+
+class ForbiddenContentError(ArtifactError):
+    """The model refers to external data, or holds an operator that may not run."""
+
+
+class GraphMismatchError(ArtifactError):
+    """The manifest or the goldens do not fit the graph that they travel with."""
+
+
+# --- the device -------------------------------------------------------------------------
+
+
+class RuntimeFitError(EdgeInferError, RuntimeError):
+    """The installed onnxruntime cannot run this model (opset, IR, operator or kernel)."""
+
+
+class InferenceError(EdgeInferError, RuntimeError):
+    """onnxruntime failed while it ran the model."""
+
+
+class VerificationError(EdgeInferError, RuntimeError):
+    """The model does not give its goldens' answers on this machine."""
+
+
+class MissingExtraError(EdgeInferError, ImportError):
+    """An optional dependency is not installed; the message has the pip command."""
+
+    def __init__(self, module: str, extra: str, purpose: str) -> None:
+        self.extra = extra
+        super().__init__(
+            f"{purpose} needs the package {module!r}, which is not installed.\n"
+            f'Install it with:  python -m pip install "edge-infer[{extra}]"',
+            name=module,
+        )
+
+
+# --- the converter's user ---------------------------------------------------------------
+
+
+class ConversionError(EdgeInferError, ValueError):
+    """The model could not be converted."""
+
+
+class UnsupportedModelError(ConversionError):
+    """A step cannot be expressed as ONNX; the message names step, reason and remedy."""
+
+
+class SchemaError(ConversionError):
+    """The schema of the inputs cannot be told from what was given."""
+
+
+class UntrustedSourceError(ConversionError):
+    """Reading the model file would run code that nobody has vouched for."""
+
+
+class ParityError(ConversionError):
+    """The converted model does not give the original's answers. `table` shows the rows."""
+
+    def __init__(self, message: str, table: str = "") -> None:
+        self.table = table
+        super().__init__(f"{message}\n{table}" if table else message)

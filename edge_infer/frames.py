@@ -1,0 +1,99 @@
+"""Callers' tables seen as columns, without importing pandas, polars or pyarrow: each is known by its module's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_infer.columns import Coded
+
+__all__ = ["Table", "read_table"]
+
+
+class Absent:
+    """Stands for a cell that a record does not have."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+ABSENT = Absent()
+
+
+class Table(NamedTuple):
+    """Rows as columns: `names` is None where columns are told by position only."""
+
+    rows: int
+    names: list[str] | None
+    column: Callable[[int], NDArray[Any] | Coded]  # by position; shape (rows,)
+
+
+def read_table(data: Any, names: Sequence[str]) -> Table | None:
+    """The table that `data` is, or None where it is none of the kinds known here.
+
+    Known: pandas DataFrame, polars DataFrame, pyarrow Table and RecordBatch, a sequence of dicts, and
+    anything that numpy makes a 2-D array of. `names` are the columns asked for, for a sequence of dicts.
+    """
+    origin = type(data).__module__.partition(".")[0]
+    if origin == "pandas" and hasattr(data, "columns"):
+        return Table(len(data), [str(name) for name in data.columns], lambda i: _pandas(data.iloc[:, i]))
+    if origin == "polars" and hasattr(data, "get_columns"):
+        return Table(data.height, list(data.columns), lambda i: _polars(data.to_series(i)))
+    if origin == "pyarrow" and hasattr(data, "column_names"):
+        return Table(data.num_rows, list(data.column_names), lambda i: _arrow(data.column(i)))
+    if isinstance(data, list | tuple) and data and all(isinstance(record, Mapping) for record in data):
+        return Table(len(data), list(names), lambda i: _cells([record.get(names[i], ABSENT) for record in data]))
+    return _matrix(data)
+
+
+def _matrix(data: Any) -> Table | None:
+    if isinstance(data, list | tuple) and not all(isinstance(row, list | tuple | np.ndarray) for row in data):
+        return None
+    try:
+        array = np.asarray(data, dtype=object if _mixed(data) else None)
+    except (TypeError, ValueError):
+        return None
+    return Table(len(array), None, lambda i: array[:, i]) if array.ndim == 2 else None
+
+
+def _mixed(data: Any) -> bool:
+    """Whether rows hold text beside numbers: numpy would make all of it text."""
+    return isinstance(data, list | tuple) and any(
+        isinstance(cell, str | None) for row in data if isinstance(row, list | tuple) for cell in row
+    )
+
+
+def _cells(values: list[Any]) -> NDArray[Any]:
+    cells = np.empty(len(values), dtype=object)
+    cells[:] = values
+    return cells
+
+
+def _pandas(series: Any) -> NDArray[Any] | Coded:
+    if series.dtype.name == "category":
+        return Coded(series.cat.categories.tolist(), series.cat.codes.to_numpy().astype(np.int64))
+    if isinstance(series.dtype, np.dtype):
+        return series.to_numpy()  # type: ignore[no-any-return]
+    if series.dtype.kind in "fiub":  # nullable numbers: pandas.NA becomes NaN
+        return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan) if series.hasnans else series.to_numpy())
+    return series.to_numpy(dtype=object)  # type: ignore[no-any-return]
+
+
+def _polars(series: Any) -> NDArray[Any] | Coded:
+    if series.dtype.is_numeric() and not series.dtype.is_decimal():
+        return series.to_numpy()  # type: ignore[no-any-return]
+    return _cells(series.to_list())
+
+
+def _arrow(column: Any) -> NDArray[Any] | Coded:
+    kind = str(column.type)
+    if kind.startswith("dictionary"):
+        column = column.combine_chunks() if hasattr(column, "chunks") else column
+        positions = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        return Coded(column.dictionary.to_pylist(), positions.astype(np.int64))
+    if kind.startswith(("int", "uint", "float", "double", "halffloat")):
+        return column.to_numpy() if hasattr(column, "chunks") else column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+    return _cells(column.to_pylist())

@@ -1,0 +1,40 @@
+"""Every limit on what edge-infer reads, in one frozen place, with units.
+
+They bound time and memory before anything is trusted. A file above a limit is refused with a
+`LimitError` that names it. `artifacts/FORMAT.md` repeats these numbers, and a test compares.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+__all__ = ["LIMITS", "Limits"]
+
+_KIB: Final = 1024
+_MIB: Final = 1024 * _KIB
+
+
+class Limits(NamedTuple):
+    """Upper bounds, inclusive."""
+
+    model_bytes: int = 2048 * _MIB - 1  # protobuf cannot serialise a larger message
+    nesting_depth: int = 32  # graphs inside nodes inside graphs …
+    nodes: int = 1_000_000  # in all graphs and functions together
+    initializers: int = 1_000_000  # likewise
+    graph_values: int = 100_000  # inputs and outputs of the graph
+    name_bytes: int = 4 * _KIB  # a tensor, node, operator or domain name
+    metadata_entries: int = 1_024  # metadata_props of the model
+    metadata_bytes: int = 64 * _MIB  # all their keys and values together
+    manifest_bytes: int = 16 * _MIB  # edge_infer.manifest
+    golden_bytes: int = 256 * _KIB  # edge_infer.goldens
+    golden_rows: int = 128
+    reference_bytes: int = 16 * _MIB  # edge_infer.reference
+    parity_bytes: int = 1 * _MIB  # edge_infer.parity
+    columns: int = 100_000  # input columns of a manifest
+    categories: int = 1_000_000  # known categories of all columns together
+    classes: int = 100_000  # class labels of one output
+    json_depth: int = 16  # nesting of objects and arrays in the metadata's JSON
+    text_bytes: int = 16 * _MIB  # one line of `stream`, or one JSON argument or document
+
+
+LIMITS: Final = Limits()

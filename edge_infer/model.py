@@ -1,0 +1,227 @@
+"""`load` and `Model`: what an application uses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_infer.answers import Decoder
+from edge_infer.artifact import Artifact, parse_artifact, read_artifact
+from edge_infer.cut import NewInput, cut
+from edge_infer.errors import InferenceError, MethodError, UsageError
+from edge_infer.manifest import Manifest
+from edge_infer.session import Session, SessionOptions
+from edge_infer.tensors import Packer
+
+__all__ = ["Model", "load"]
+
+_INT64 = 7
+
+
+def load(source: str | os.PathLike[str] | bytes, *, options: SessionOptions | None = None) -> Model:
+    """Load an artifact, or any ONNX file, from a path or from bytes.
+
+    Args:
+        source: a path (with a suffix or a separator), or the file's bytes. A bare name is not a path.
+        options: threads, spinning and memory; see `SessionOptions`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ArtifactError: the file is broken, forbidden or not a model; the message says why.
+        RuntimeFitError: this machine's onnxruntime cannot run it.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return Model(parse_artifact(bytes(source)), options)
+    path = os.fspath(source)
+    if isinstance(source, str) and not os.path.dirname(path) and not os.path.splitext(path)[1]:
+        raise UsageError(
+            f"{path!r} is a bare name, and there is no model store here yet. A file needs its suffix or a "
+            f"separator: {path + '.onnx'!r} or './{path}'"
+        )
+    return Model(read_artifact(path), options)
+
+
+class _IfConverted:
+    """A method that is there only when the original had it: else the attribute raises `MethodError`."""
+
+    def __init__(self, method: Callable[[Model, Any], Any]) -> None:
+        self._method = method
+        self._needs = "predict_proba" if method.__name__ == "predict_log_proba" else method.__name__
+        self.__doc__ = method.__doc__
+
+    @overload
+    def __get__(self, model: None, owner: type[Model]) -> Self: ...
+    @overload
+    def __get__(self, model: Model, owner: type[Model]) -> Callable[[Any], Any]: ...
+    def __get__(self, model: Model | None, owner: type[Model]) -> Any:
+        if model is None:
+            return self
+        if self._needs not in model._decoders:
+            raise model._no_method(self._method.__name__)
+        return self._method.__get__(model, owner)
+
+
+class Model:
+    """A loaded model: immutable, thread-safe, and a context manager.
+
+    It has the methods that its original had: `predict`, `predict_proba`, `predict_log_proba`,
+    `decision_function`, `score_samples`, `transform`; another raises `MethodError` (an AttributeError)
+    with the reason. One record (a dict, or a flat list) gives one answer; many rows (a table, a matrix,
+    a list of dicts) give an array with a row for each.
+
+    It pickles by path and digest (by bytes if it was loaded from bytes). After a fork, a child whose
+    parent used more than one thread must load the model again: threads do not survive a fork.
+    """
+
+    def __init__(self, artifact: Artifact, options: SessionOptions | None = None) -> None:
+        """Does all costly work once. `artifact` comes from `read_artifact` or `parse_artifact`."""
+        self._options = options or SessionOptions()
+        self._origin: Any = os.path.abspath(artifact.source) if artifact.source else artifact.data
+        self._artifact = artifact
+        self._manifest = artifact.manifest
+        self._whole: Session | None = None
+        self._session: Session | None = Session(_core(artifact), self._options)
+        self._packer = Packer(artifact.manifest.inputs)
+        self._decoders = {output.method: Decoder(output) for output in artifact.manifest.outputs}
+
+    # --- answers ---
+
+    @_IfConverted
+    def predict(self, data: Any) -> Any:
+        """Labels or numbers, shape (rows,) or (rows, outputs), in the original's dtype.
+
+        Raises:
+            InputError: the data does not fit; every mismatch is named.
+        """
+        return self._answer("predict", data)
+
+    @_IfConverted
+    def predict_proba(self, data: Any) -> Any:
+        """Probabilities, shape (rows, classes), in the order of `classes_`; see `predict`."""
+        return self._answer("predict_proba", data)
+
+    @_IfConverted
+    def predict_log_proba(self, data: Any) -> Any:
+        """The natural logarithm of `predict_proba`."""
+        probabilities = self._answer("predict_proba", data)
+        with np.errstate(divide="ignore"):
+            return [np.log(p) for p in probabilities] if isinstance(probabilities, list) else np.log(probabilities)
+
+    @_IfConverted
+    def decision_function(self, data: Any) -> Any:
+        """Scores before the decision, shape (rows,) or (rows, classes); see `predict`."""
+        return self._answer("decision_function", data)
+
+    @_IfConverted
+    def score_samples(self, data: Any) -> Any:
+        """How normal each row is, shape (rows,); see `predict`."""
+        return self._answer("score_samples", data)
+
+    @_IfConverted
+    def transform(self, data: Any) -> Any:
+        """The transformed rows, shape (rows, features); see `predict`."""
+        return self._answer("transform", data)
+
+    def run(self, feeds: dict[str, Any], outputs: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Tensors in, tensors out, by the names of the graph; nothing is checked but what onnxruntime checks.
+
+        Raises:
+            InferenceError: onnxruntime refuses the feeds.
+        """
+        if self._whole is None:
+            self._whole = Session(self._artifact.data, self._options)
+        names = list(self._whole.outputs) if outputs is None else list(outputs)
+        arrays = self._whole.run(names, {name: np.asarray(value) for name, value in feeds.items()})
+        return dict(zip(names, arrays, strict=True))
+
+    def _answer(self, method: str, data: Any) -> Any:
+        decoder = self._decoders[method]
+        batch = self._packer.pack(data)
+        if self._session is None:
+            raise InferenceError("this model was closed; load it again")
+        return decoder.decode(self._session.run(decoder.tensors, batch.feeds), single=batch.single)
+
+    def _no_method(self, method: str) -> MethodError:
+        given = ", ".join(self._decoders) or "only run()"
+        reason = self._manifest.missing_methods.get(method, "the original model has no such method")
+        return MethodError(f"no {method}: {reason}. This model has: {given}", name=method, obj=self)
+
+    # --- what the model is ---
+
+    @property
+    def manifest(self) -> Manifest:
+        """Schema, labels, provenance and needs."""
+        return self._manifest
+
+    @property
+    def artifact(self) -> Artifact:
+        """The checked bytes that this model was made from."""
+        return self._artifact
+
+    @property
+    def classes_(self) -> Any:
+        """The class labels in the original's dtype; a list of arrays for several label columns."""
+        decoder = self._decoders.get("predict")
+        if decoder is None or not decoder.classes:
+            raise MethodError("no classes_: this model is not a classifier", name="classes_", obj=self)
+        return decoder.classes[0] if len(decoder.classes) == 1 else decoder.classes
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """The names of the input columns, an object array as scikit-learn's."""
+        return np.array([column.name for column in self._manifest.inputs.columns], dtype=object)
+
+    @property
+    def n_features_in_(self) -> int:
+        """The number of input columns."""
+        return len(self._manifest.inputs.columns)
+
+    def __repr__(self) -> str:
+        m = self._manifest
+        return f"<edge_infer.Model {m.name} {m.version}: {m.task}, {len(m.inputs.columns)} columns, {m.precision}>"
+
+    # --- life ---
+
+    def close(self) -> None:
+        """Release the session's memory now rather than when the model is collected."""
+        self._session = self._whole = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickle, (self._origin, self._artifact.digest, tuple(self._options))
+
+
+def _unpickle(origin: str | bytes, digest: str, options: tuple[Any, ...]) -> Model:
+    artifact = parse_artifact(origin) if isinstance(origin, bytes) else read_artifact(origin)
+    if artifact.digest != digest:
+        raise UsageError(f"{origin!r} has changed since this model was pickled: its sha256 is not {digest} any more")
+    return Model(artifact, SessionOptions(*options))
+
+
+def _core(artifact: Artifact) -> bytes:
+    """The graph between the string encoders and the label decoding: int64 codes in, class positions out."""
+    inputs, outputs = artifact.manifest.inputs, artifact.manifest.outputs
+    if not artifact.described:
+        return artifact.data
+    strings = len(inputs.cut.first) if inputs.cut else 0
+    indexed = [output for output in outputs if output.index is not None]
+    if not strings and not indexed:
+        return artifact.data
+    return cut(
+        artifact.data,
+        inputs=[NewInput(inputs.cut.tensor, _INT64, (None, strings))] if inputs.cut else [],
+        outputs=[NewInput(output.index, _INT64, (None, *output.shape)) for output in indexed if output.index],
+        drop_outputs={name for output in indexed for name in output.tensors},
+    )

@@ -1,0 +1,120 @@
+"""Does this file still give its original's answers on this machine? One check a line."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_infer.artifact import Artifact, parse_artifact, read_artifact
+from edge_infer.errors import EdgeInferError, GraphMismatchError
+from edge_infer.goldens import Goldens, Tolerance, as_number
+from edge_infer.model import Model
+from edge_infer.session import ONNXRUNTIME_VERSION
+
+__all__ = ["Check", "replay", "verify"]
+
+
+class Check(NamedTuple):
+    """One line of a verification. `status` is "ok", "failed" or "not checked"."""
+
+    name: str
+    status: str
+    detail: str
+
+
+def verify(source: str | os.PathLike[str] | bytes) -> list[Check]:
+    """All checks of a file, in order; those after a failure are left out.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    checks: list[Check] = []
+    try:
+        artifact = parse_artifact(source) if isinstance(source, bytes) else read_artifact(source)
+        checks += _static(artifact)
+        model = Model(artifact)
+        checks.append(Check("runtime", "ok", f"onnxruntime {ONNXRUNTIME_VERSION} loads it"))
+        goldens = artifact.goldens()
+    except EdgeInferError as error:
+        return [*checks, Check(_failed_check(error), "failed", str(error))]
+    checks.append(_goldens_check(model, goldens))
+    checks.append(Check("signature", "not checked", "no key was given"))
+    return checks
+
+
+def _failed_check(error: EdgeInferError) -> str:
+    return {
+        "LimitError": "limits",
+        "ForbiddenContentError": "contents",
+        "RuntimeFitError": "runtime",
+        "GraphMismatchError": "agreement",
+    }.get(type(error).__name__, "format")
+
+
+def _static(artifact: Artifact) -> list[Check]:
+    described = f"edge-infer artifact, {artifact.manifest.name} {artifact.manifest.version}"
+    return [
+        Check("format", "ok", described if artifact.described else "plain ONNX, no edge_infer metadata"),
+        Check("limits", "ok", f"{len(artifact.data):,} bytes, {artifact.facts.nodes:,} nodes"),
+        Check("contents", "ok", "no external data, no unknown operators"),
+    ]
+
+
+def _goldens_check(model: Model, goldens: Goldens | None) -> Check:
+    if goldens is None:
+        return Check("goldens", "not checked", "the file has no golden rows")
+    try:
+        differences = replay(model, goldens)
+    except EdgeInferError as error:
+        return Check("goldens", "failed", str(error))
+    count = f"{len(goldens.rows)} rows, {', '.join(goldens.answers)}"
+    if differences:
+        return Check("goldens", "failed", f"{count}: {len(differences)} answers differ; first: {differences[0]}")
+    return Check("goldens", "ok", f"{count}: all equal the original's within tolerance")
+
+
+def replay(model: Model, goldens: Goldens) -> list[str]:
+    """Run the golden rows; a line for each answer that differs from the original's.
+
+    Raises:
+        GraphMismatchError: the graph gives another shape than the goldens have.
+        InferenceError: onnxruntime fails on them.
+    """
+    columns = [column.name for column in model.manifest.inputs.columns]
+    records = [dict(zip(columns, row, strict=True)) for row in goldens.rows]
+    differences: list[str] = []
+    for method, expected in goldens.answers.items():
+        got = model._answer(method, records)
+        got = np.concatenate(got, axis=1) if isinstance(got, list) else got  # one array for each label column
+        differences += [
+            f"{method} row {row}: expected {_brief(expected[row])}, got {_brief(got[row])}"
+            for row in _differing_rows(method, got, list(expected), goldens.tolerances[method])
+        ]
+    return differences
+
+
+def _differing_rows(method: str, got: NDArray[Any], expected: list[Any], tolerance: Tolerance) -> list[int]:
+    exact = got.dtype.kind in "OUb"
+    try:
+        wanted = np.array(expected if exact else as_number(expected), dtype=object if exact else np.float64)
+    except (TypeError, ValueError) as error:
+        raise GraphMismatchError(f"goldens of {method}: {error}") from error
+    if wanted.shape != got.shape:
+        raise GraphMismatchError(f"goldens of {method} have the shape {wanted.shape}, the graph gives {got.shape}")
+    agree = got.astype(object) == wanted if exact else within(got.astype(np.float64), wanted, tolerance)
+    return [int(row) for row in np.flatnonzero(~agree.reshape(len(agree), -1).all(axis=1))]
+
+
+def within(got: NDArray[Any], wanted: NDArray[Any], tolerance: Tolerance) -> NDArray[np.bool_]:
+    """Element by element: |got − wanted| ≤ relative × max(|wanted|, scale); equal infinities and NaNs agree."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        close = np.abs(got - wanted) <= tolerance.relative * np.maximum(np.abs(wanted), tolerance.scale)
+        agree: NDArray[np.bool_] = (close & np.isfinite(wanted)) | (got == wanted) | (np.isnan(got) & np.isnan(wanted))
+    return agree
+
+
+def _brief(value: Any) -> str:
+    return f"{np.asarray(value).tolist()!r:.80}"
