@@ -1,0 +1,255 @@
+"""The typer app: help, errors, and all that the light parser leaves to it."""
+
+from __future__ import annotations
+
+import inspect as signatures
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Optional
+
+import typer
+from rich.markup import escape as literal
+
+from edge_infer.cli.options import HOT, Argument, Command, Option
+
+__all__ = ["app", "run_app"]
+
+
+def _folded(help_text: str) -> str:
+    """A line for each paragraph, which the terminal's width then folds; indented examples stay as they are."""
+    paragraphs = [p if p.startswith(" ") else p.replace("\n", " ") for p in help_text.split("\n\n")]
+    return literal("\n\n".join(paragraphs))
+
+
+_HELP = """\
+Run trained models on this machine: one ONNX file, microseconds a call, no server.
+
+Example:
+
+  edge-infer convert model.joblib --data train.csv --name titanic --trust-pickle
+  edge-infer predict titanic-1.0.0.onnx '{"age": 29, "sex": "female"}'
+
+`edge-infer COMMAND --help` says more. EDGE_INFER_TRACEBACK=1 shows where an error comes from."""
+
+_EPILOG = "Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted (Ctrl-C)."
+
+app = typer.Typer(
+    name="edge-infer",
+    help=_folded(_HELP),
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+class Precision(StrEnum):
+    """`convert --precision`."""
+
+    auto = "auto"
+    float32 = "float32"
+    float64 = "float64"
+
+
+def run_app(args: list[str]) -> int:
+    """Parse and run; the exit code. Usage errors and help are typer's own."""
+    try:
+        typer.main.get_command(app)(args, prog_name="edge-infer")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    return 0
+
+
+# --- the hot commands, from their declaration -------------------------------------------
+
+
+def add_hot(command: Command, run: Callable[..., int]) -> None:
+    """Register a declared command: its signature is made from the declaration."""
+
+    def call(**values: Any) -> None:
+        raise typer.Exit(run(**values))
+
+    call.__name__ = command.name
+    parameters = [*map(_argument, command.arguments), *map(_option, command.options)]
+    call.__signature__ = signatures.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    app.command(command.name, help=_folded(command.help))(call)
+
+
+def _argument(argument: Argument) -> signatures.Parameter:
+    info = typer.Argument(metavar=argument.metavar, help=literal(argument.help), show_default=False)
+    return _parameter(argument.name, str, info, argument.default)
+
+
+def _option(option: Option) -> signatures.Parameter:
+    info = typer.Option(*option.flags, help=literal(option.help), metavar=option.metavar)
+    if option.kind == "flag":
+        return _parameter(option.name, bool, info, False)
+    kind: Any = Literal[option.choices] if option.choices else str
+    return _parameter(option.name, Optional[kind], info, None, optional=True)  # noqa: UP045
+
+
+def _parameter(name: str, kind: Any, info: Any, default: Any, *, optional: bool = False) -> signatures.Parameter:
+    no_default = default is None and not optional
+    return signatures.Parameter(
+        name,
+        signatures.Parameter.KEYWORD_ONLY,
+        default=signatures.Parameter.empty if no_default else default,
+        annotation=Annotated[kind, info],
+    )
+
+
+def _run_declared(command: Command) -> Callable[..., int]:
+    def run(**values: Any) -> int:
+        from edge_infer.cli.light import Call, run_call
+
+        return run_call(Call(command, values))
+
+    return run
+
+
+# --- the others -------------------------------------------------------------------------
+
+ModelFile = Annotated[str, typer.Argument(metavar="MODEL", help="The model: an .onnx file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        from edge_infer import __version__
+
+        print(f"edge-infer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+_CONVERT_HELP = """\
+Turn a fitted scikit-learn model into one proven ONNX file.
+
+MODEL is a joblib, pickle or skops file. The converted model is compared with the original on
+rows made for it; if an answer differs, nothing is written and the rows are shown.
+
+Example:
+
+  edge-infer convert model.joblib --data train.csv --target-column survived \\
+      --name titanic --version 1.2.0 --trust-pickle
+
+--json prints one object: file, size, name, version, task, precision, precision_reason, methods,
+missing_methods, training_rows, parity (the certificate), report, seconds (by stage)."""
+
+_INSPECT_HELP = """\
+Show what a model takes, gives and needs; nothing is run.
+
+Example:
+
+  edge-infer inspect titanic-1.2.0.onnx
+
+--json prints one object: file, size, digest, described, name, version, release, task, precision,
+precision_reason, style, inputs (a list of columns), tensors, outputs, missing_methods, source,
+needs, parity, golden_rows, training_rows, nodes."""
+
+_VERIFY_HELP = """\
+Check a model, and that it gives its original's answers here.
+
+The checks: format, limits, contents, runtime, goldens, signature. Exits with 1 if any check fails.
+
+Example:
+
+  edge-infer verify titanic-1.2.0.onnx
+
+--json prints one object: file, ok (true or false), and checks, a list of
+{"name": …, "status": "ok", "failed" or "not checked", "detail": …}."""
+
+_DEMO_HELP = """\
+Train a small model, convert it, and race it with scikit-learn.
+
+Example:
+
+  edge-infer demo --folder penguins
+
+The file is kept, and the last lines say what to try with it."""
+
+
+@app.command("convert", help=_folded(_CONVERT_HELP))
+def _convert(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A joblib, pickle or skops file.")],
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="FILE", help="Training data or some hundred rows of it.")
+    ] = None,
+    target_column: Annotated[
+        str | None, typer.Option("--target-column", metavar="NAME", help="A column of the data to leave out.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The model's name. Left out: the file's.")] = None,
+    version: Annotated[str, typer.Option("--version", help="The model's version.")] = "1.0.0",
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Left out: NAME-VERSION.onnx.")
+    ] = None,
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="Read a pickle, which runs the code in it.")
+    ] = False,
+    precision: Annotated[
+        Precision, typer.Option("--precision", help="auto: float32 where it is proven, else float64.")
+    ] = Precision.auto,
+    report: Annotated[
+        str | None, typer.Option("--report", metavar="FILE", help="Write the comparison as an HTML page.")
+    ] = None,
+    strict_privacy: Annotated[
+        bool, typer.Option("--strict-privacy", help="Refuse a model that holds training rows.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    from edge_infer.cli import convert
+
+    raise typer.Exit(
+        convert.run(
+            model=model,
+            data=data,
+            name=name,
+            version=version,
+            output=output,
+            target_column=target_column,
+            trust_pickle=trust_pickle,
+            precision=precision.value,
+            report=report,
+            strict_privacy=strict_privacy,
+            json=json,
+        )
+    )
+
+
+for _command in HOT.values():
+    add_hot(_command, _run_declared(_command))
+
+
+@app.command("inspect", help=_folded(_INSPECT_HELP))
+def _inspect(model: ModelFile, json: Json = False) -> None:
+    from edge_infer.cli import inspect
+
+    raise typer.Exit(inspect.run(model=model, json=json))
+
+
+@app.command("verify", help=_folded(_VERIFY_HELP))
+def _verify(model: ModelFile, json: Json = False) -> None:
+    from edge_infer.cli import verify
+
+    raise typer.Exit(verify.run(model=model, json=json))
+
+
+@app.command("demo", help=_folded(_DEMO_HELP))
+def _demo(
+    folder: Annotated[
+        str | None, typer.Option("--folder", metavar="DIR", help="Keep the file here. Left out: a new folder.")
+    ] = None,
+) -> None:
+    from edge_infer.cli import demo
+
+    raise typer.Exit(demo.run(folder=folder))

@@ -1,0 +1,107 @@
+"""`edge-infer convert`: a fitted model → one proven file. Imports the converter, an extra, when it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edge_infer.cli.console import dumps, wrapped, write
+from edge_infer.cli.extras import needs_converter
+from edge_infer.cli.progress import Progress
+from edge_infer.errors import UsageError
+
+__all__ = ["run"]
+
+
+def run(
+    *,
+    model: str,
+    data: str | None,
+    name: str | None,
+    version: str,
+    output: str | None,
+    target_column: str | None,
+    trust_pickle: bool,
+    precision: str,
+    report: str | None,
+    strict_privacy: bool,
+    json: bool,
+) -> int:
+    """The command; its exit code."""
+    name = name if name is not None else Path(model).stem
+    target = Path(output if output is not None else f"{name}-{version}.onnx")
+    _check_files(model, data, target, report)
+    with Progress() as progress:
+        progress("load", model)
+        with needs_converter("edge-infer convert"):
+            from edge_infer_convert import convert, load_estimator
+            from edge_infer_convert.sources import read_sample
+        estimator = load_estimator(model, trust_pickle=trust_pickle)
+        sample = None if data is None else read_sample(data, target_column)
+        conversion = convert(
+            estimator,
+            data=sample,
+            name=name,
+            version=version,
+            output=target,
+            precision=precision,
+            report=report,
+            strict_privacy=strict_privacy,
+            progress=progress,
+        )
+    result = _result(conversion, target, report)
+    if json:
+        write(dumps(result))
+    else:
+        _show(result)
+    return 0
+
+
+def _check_files(model: str, data: str | None, target: Path, report: str | None) -> None:
+    """Before minutes of work: the folders are there, and no file that is read would be overwritten."""
+    for option, path in (("-o", target), ("--report", None if report is None else Path(report))):
+        if path is None:
+            continue
+        if not path.parent.is_dir():
+            raise UsageError(f"{option}: expected an existing folder, got {str(path.parent)!r}; make it first")
+        for source in (model, data):
+            if source is not None and path.exists() and Path(source).exists() and path.samefile(source):
+                raise UsageError(f"{option}: {str(path)!r} is a file that is read; choose another name")
+
+
+def _result(conversion: Any, target: Path, report: str | None) -> dict[str, Any]:
+    manifest = conversion.manifest
+    return {
+        "file": str(conversion.path or target),
+        "size": conversion.size,
+        "name": manifest.name,
+        "version": manifest.version,
+        "task": manifest.task,
+        "precision": manifest.precision,
+        "precision_reason": manifest.precision_reason,
+        "methods": [output.method for output in manifest.outputs],
+        "missing_methods": manifest.missing_methods,
+        "training_rows": manifest.training_rows,
+        "parity": conversion.certificate,
+        "report": report,
+        "seconds": conversion.seconds,
+    }
+
+
+def _show(result: dict[str, Any]) -> None:
+    from edge_infer.cli.inspect import describe_parity
+
+    facts = [
+        ("file", f"{result['file']} ({result['size']:,} bytes)"),
+        ("model", f"{result['name']} {result['version']}, {result['task']}: {', '.join(result['methods'])}"),
+        *((method, f"not converted: {reason}") for method, reason in result["missing_methods"].items()),
+        ("precision", f"{result['precision']} ({result['precision_reason']})"),
+        ("parity", describe_parity(result["parity"])),
+    ]
+    if result["training_rows"]:
+        facts.append(("privacy", f"{result['training_rows']:,} training rows stand inside the graph"))
+    if result["report"]:
+        facts.append(("report", result["report"]))
+    for name, text in facts:
+        write(f"{name:<11}{wrapped(text, 11)}")
+    write(f"\nnext: edge-infer inspect {result['file']}")

@@ -1,0 +1,183 @@
+"""`edge-infer inspect`: what a model is, without running it (onnxruntime is not imported)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from edge_infer.artifact import Artifact, read_artifact
+from edge_infer.cli.console import Grid, dumps, printable, show_grid, wrapped, write
+from edge_infer.manifest import Column, Label, Output
+
+__all__ = ["as_object", "describe_parity", "run"]
+
+_MOST_COLUMNS: Final = 60
+_WORDS: Final = {"worst": "worst difference", "tolerance": "tolerance", "relative": "relative tolerance"}
+_LEAD: Final = 11  # the width of the card's names
+_METHOD_LEAD: Final = 19
+
+
+def run(*, model: str, json: bool) -> int:
+    """The command; its exit code."""
+    artifact = read_artifact(model)
+    if json:
+        write(dumps(as_object(artifact)))
+    else:
+        _card(artifact)
+    return 0
+
+
+def as_object(artifact: Artifact) -> dict[str, Any]:
+    """The object of `--json`: the manifest's fields, and what the file itself tells."""
+    manifest = artifact.manifest
+    goldens = artifact.goldens()
+    return {
+        "file": artifact.source,
+        "size": len(artifact.data),
+        "digest": f"sha256:{artifact.digest}",
+        "described": artifact.described,
+        **{name: getattr(manifest, name) for name in ("name", "version", "release", "task")},
+        "precision": manifest.precision,
+        "precision_reason": manifest.precision_reason,
+        "style": manifest.inputs.style,
+        "inputs": [_column_object(column) for column in manifest.inputs.columns],
+        "tensors": [tensor._asdict() for tensor in manifest.inputs.tensors],
+        "outputs": [output._asdict() for output in manifest.outputs],
+        "missing_methods": manifest.missing_methods,
+        "source": manifest.source._asdict(),
+        "needs": manifest.needs._asdict(),
+        "parity": artifact.parity(),
+        "golden_rows": None if goldens is None else len(goldens.rows),
+        "training_rows": manifest.training_rows,
+        "nodes": artifact.facts.nodes,
+    }
+
+
+def _column_object(column: Column) -> dict[str, Any]:
+    fields = ("name", "kind", "dtype", "missing", "infinite", "unknown", "categories", "range")
+    return {field: getattr(column, field) for field in fields}
+
+
+# --- the card ---------------------------------------------------------------------------
+
+
+def _card(artifact: Artifact) -> None:
+    manifest = artifact.manifest
+    write(printable(f"{manifest.name} {manifest.version}  ({manifest.task})"))
+    if not artifact.described:
+        write("a plain ONNX file, without edge_infer metadata: this is what its graph tells")
+    write()
+    _inputs(artifact)
+    _outputs(artifact)
+    for name, text in _facts(artifact):
+        _fact(name, text)
+
+
+def _fact(name: str, text: str, lead: int = _LEAD) -> None:
+    write(f"{name:<{lead}}{wrapped(text, lead)}")
+
+
+def _inputs(artifact: Artifact) -> None:
+    columns = artifact.manifest.inputs.columns
+    if not columns:
+        for info in artifact.facts.inputs:
+            _fact("input", f"{info.name}, shape {_shape(info.shape)}")
+        return
+    rows = [_column_row(column) for column in columns[:_MOST_COLUMNS]]
+    show_grid(Grid(("column", "kind", "values", "missing", "others"), rows))
+    if len(columns) > _MOST_COLUMNS:
+        write(f"… and {len(columns) - _MOST_COLUMNS:,} more columns (--json has all)")
+    write()
+
+
+def _shape(shape: tuple[int | str | None, ...] | None) -> str:
+    return "unknown" if shape is None else "[" + ", ".join("rows" if s is None else str(s) for s in shape) + "]"
+
+
+def _column_row(column: Column) -> tuple[str, ...]:
+    values = ""
+    if column.categories is not None:
+        values = _labels(column.categories, 40)
+    elif column.range is not None:
+        values = f"{column.range[0]:.6g} … {column.range[1]:.6g}"
+    others = "any" if column.categories is None else "taken" if column.unknown else "refused"
+    return column.name, column.kind, values, "taken" if column.missing else "refused", others
+
+
+def _labels(labels: tuple[Label, ...], room: int) -> str:
+    """Labels in a line; those beyond `room` characters are counted."""
+    shown = ""
+    for position, label in enumerate(labels):
+        text = (", " if position else "") + (label if isinstance(label, str) else repr(label))
+        if position and len(shown) + len(text) > room:
+            return f"{shown}, … ({len(labels):,})"
+        shown += text
+    return shown
+
+
+def _outputs(artifact: Artifact) -> None:
+    for output in artifact.manifest.outputs:
+        _fact(output.method, _output_line(output), _METHOD_LEAD)
+    for method, reason in artifact.manifest.missing_methods.items():
+        _fact(printable(method), f"not in this file: {reason}", _METHOD_LEAD)
+    write()
+
+
+def _output_line(output: Output) -> str:
+    shape = "x".join(map(str, output.shape)) or "one"
+    line = f"{output.dtype}, {shape} for each row"
+    for classes in output.classes or ():
+        line += f"; {len(classes)} classes: {_labels(classes, 200)}"
+    return line
+
+
+def _facts(artifact: Artifact) -> list[tuple[str, str]]:
+    manifest, needs = artifact.manifest, artifact.manifest.needs
+    versions = ", ".join(f"{name} {version}" for name, version in manifest.source.versions.items())
+    opsets = ", ".join(f"{name or 'ai.onnx'} {version}" for name, version in needs.opsets.items())
+    facts = [("source", f"{manifest.source.framework}: {_shortened(manifest.source.estimator)}")]
+    facts += [("made with", versions)] if versions else []
+    if artifact.described:
+        facts += [("precision", f"{manifest.precision} ({manifest.precision_reason})")]
+        facts += [("parity", describe_parity(artifact.parity()))]
+    needed = f"onnxruntime {needs.onnxruntime} or later; " if needs.onnxruntime != "0" else ""
+    facts += [
+        ("needs", f"{needed}opsets {opsets}; IR {needs.ir_version}"),
+        ("privacy", _privacy(manifest.training_rows, described=artifact.described)),
+        ("size", f"{len(artifact.data):,} bytes, {artifact.facts.nodes:,} nodes"),
+        ("sha256", artifact.digest),
+    ]
+    return facts
+
+
+def _shortened(text: str, most: int = 400) -> str:
+    return text if len(text) <= most else text[:most] + "…"
+
+
+def _privacy(rows: int, *, described: bool) -> str:
+    if not described:
+        return "unknown: the file does not say how many training rows it holds"
+    return f"{rows:,} training rows stand inside the graph" if rows else "no training rows inside the graph"
+
+
+def describe_parity(certificate: dict[str, Any] | None) -> str:
+    """Rows compared, and the worst difference of each method; every field of the certificate may be absent."""
+    if certificate is None:
+        return "no certificate in this file"
+    rows, borderline = certificate.get("rows"), certificate.get("borderline")
+    parts = [f"{rows:,} probe rows compared with the original"] if isinstance(rows, int) else []
+    if isinstance(borderline, int):
+        parts.append(f"{borderline:,} on a decision boundary")
+    outputs = certificate.get("outputs")
+    for method, result in outputs.items() if isinstance(outputs, dict) else ():
+        parts += [f"{method}: {_differences(result)}"] if isinstance(result, dict) else []
+    return "; ".join(parts) or "an empty certificate"
+
+
+def _differences(result: dict[str, Any]) -> str:
+    words = []
+    if isinstance(result.get("differing"), int):
+        words.append(f"{result['differing']:,} differ" if result["differing"] else "all equal")
+    for name in ("worst", "tolerance", "relative"):
+        if isinstance(result.get(name), int | float):
+            words.append(f"{_WORDS[name]} {result[name]:.2g}")
+    return ", ".join(words) or "compared"

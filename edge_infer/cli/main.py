@@ -1,0 +1,82 @@
+"""The entry point. It imports next to nothing: a plain `predict` or `stream` never sees typer."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+__all__ = ["main"]
+
+FAILED, INTERRUPTED = 1, 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run `edge-infer` with `argv` (default: the process's arguments) and give its exit code; never raises."""
+    args = sys.argv[1:] if argv is None else list(argv)
+    try:
+        _prepare_streams()
+        code = _run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        _discard_unwritable()
+        return INTERRUPTED
+    except BrokenPipeError:
+        _discard_unwritable()
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - a command never ends in a traceback
+        return _fail(error)
+    return code
+
+
+def _run(args: list[str]) -> int:
+    from edge_infer.cli.light import parse
+
+    call = None if "_EDGE_INFER_COMPLETE" in os.environ else parse(args)
+    if call is None:
+        from edge_infer.cli.app import run_app
+
+        return run_app(args)
+    from edge_infer.cli.light import run_call
+
+    return run_call(call)
+
+
+def _prepare_streams() -> None:
+    """Characters that a stream's encoding lacks are written as escapes; a closed stream (`>&-`) swallows."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for the process's life
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _discard_unwritable() -> None:
+    """Nobody reads on (`| head`), or the disk is full: what is left is dropped, so that Python's exit is quiet."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, stream.fileno())
+            os.close(devnull)
+
+
+def _fail(error: Exception) -> int:
+    from edge_infer.cli.failure import describe
+
+    _discard_unwritable()  # what was answered before stands before the message
+    message, code = describe(error)
+    try:
+        if os.environ.get("EDGE_INFER_TRACEBACK") == "1":
+            import traceback
+
+            traceback.print_exception(error)
+        print(message, file=sys.stderr, flush=True)
+    except OSError:
+        _discard_unwritable()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""The hot commands as plain data, declared once: the light parser and the typer app both derive from this.
+
+A command whose start-up is part of its latency stands here; all others are ordinary typer functions in `app`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+__all__ = ["HOT", "PREDICT", "STREAM", "Argument", "Command", "Option"]
+
+
+class Argument(NamedTuple):
+    """A positional argument; one with a default may be left out."""
+
+    name: str
+    metavar: str
+    help: str
+    default: str | None = None
+
+
+class Option(NamedTuple):
+    """An option. `kind` is "text" (with a value, perhaps one of `choices`) or "flag"."""
+
+    name: str
+    flags: tuple[str, ...]
+    help: str
+    kind: str = "text"
+    choices: tuple[str, ...] = ()
+    metavar: str | None = None
+
+
+class Command(NamedTuple):
+    """A command; `module` has the function `run`, which takes the parsed values by name and gives an exit code."""
+
+    name: str
+    module: str
+    help: str  # the first paragraph is the summary
+    arguments: tuple[Argument, ...]
+    options: tuple[Option, ...]
+
+
+_METHODS: Final = (
+    "predict",
+    "predict_proba",
+    "decision_function",
+    "score_samples",
+    "transform",
+    "all",
+)
+
+_MODEL: Final = Argument("model", "MODEL", "The model: an .onnx file.")
+
+PREDICT: Final = Command(
+    name="predict",
+    module="edge_infer.cli.predict",
+    help="""\
+Answer one record, or many.
+
+INPUT is JSON text, a .json, .jsonl, .csv or .tsv file, or - for standard input (JSON or CSV).
+A record is an object by column name; many are a list of them, or a list of lists.
+A CSV needs a header row; an empty cell (or NA, NaN, null) is a missing value.
+
+Example:
+
+  edge-infer predict titanic.onnx '{"age": 29, "sex": "female"}'
+  edge-infer predict titanic.onnx passengers.csv --output answers.csv
+  echo '{"input": [[29, 7.9]]}' | edge-infer predict model.onnx -
+
+A terminal gets a table, a pipe or file one answer a line. With --json, or when the input
+is {"input": …}, the answer is one object, {"prediction": …}: a value for one record, a
+list for many; probabilities are {label: probability}; a number that is not finite is null.
+With --method all the object has a field for each method: {"predict": …, "predict_proba": …}.""",
+    arguments=(
+        _MODEL,
+        Argument("data", "INPUT", "JSON text, a file, or - for standard input.", default="-"),
+    ),
+    options=(
+        Option(
+            "method",
+            ("--method", "-m"),
+            "What to ask the model for. Left out: predict (or what the model has).",
+            choices=_METHODS,
+        ),
+        Option("json", ("--json",), "Print one JSON object.", kind="flag"),
+        Option(
+            "output",
+            ("--output", "-o"),
+            "Write the answers here: .json (one object), .csv (a table), else a line each.",
+            metavar="FILE",
+        ),
+    ),
+)
+
+STREAM: Final = Command(
+    name="stream",
+    module="edge_infer.cli.stream",
+    help="""\
+Answer JSON Lines from standard input, a line for a line.
+
+Each answer is {"prediction": …}, with "probabilities": {label: p} where the model has them and
+no --method is given. A record's "id", if it is not a column, is passed back. {"input": […]} works
+too. A line that cannot be answered gets {"error": "…", "line": 3}, and the stream goes on.
+With --method all a line has a field for each method. Each line is flushed: a program in any
+language can ask and wait.
+
+Example:
+
+  echo '{"id": 7, "age": 29}' | edge-infer stream titanic.onnx""",
+    arguments=(_MODEL,),
+    options=(
+        Option(
+            "method",
+            ("--method", "-m"),
+            "What to ask the model for. Left out: predict, and probabilities where there are any.",
+            choices=_METHODS,
+        ),
+    ),
+)
+
+HOT: Final = {command.name: command for command in (PREDICT, STREAM)}

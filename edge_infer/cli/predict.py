@@ -1,0 +1,164 @@
+"""`edge-infer predict`: read the input, ask the model, show the answers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from edge_infer.cli.answering import answer, chosen_methods, default_methods
+from edge_infer.cli.console import dumps, is_terminal, printable, write
+from edge_infer.cli.documents import InputTextError, Request, parse_json, parse_lines, request_of
+from edge_infer.errors import InputError, UsageError
+from edge_infer.manifest import Inputs
+from edge_infer.model import Model, load
+
+__all__ = ["run"]
+
+_CSV = {".csv": None, ".tsv": "\t"}
+_LINES = (".jsonl", ".ndjson")
+
+
+def run(*, model: str, data: str, method: str | None, json: bool, output: str | None) -> int:
+    """The command; its exit code."""
+    _check_output(output, model, data)
+    with load(model) as loaded:
+        methods = chosen_methods(loaded, method)
+        request = _read(data, loaded.manifest.inputs)
+        as_object = json or request.service or (output or "").lower().endswith(".json")
+        table = not as_object and (is_terminal() if output is None else output.lower().endswith(".csv"))
+        if table and method is None:
+            methods = default_methods(loaded)
+        answers = _answers(loaded, methods, request)
+    if as_object:
+        _deliver(dumps(answers if method == "all" else {"prediction": answers[methods[0]]}) + "\n", output)
+    elif table:
+        _table(answers, request, output)
+    else:
+        _deliver("".join(line + "\n" for line in _lines(answers, request, method)), output)
+    return 0
+
+
+def _answers(model: Model, methods: list[str], request: Request) -> dict[str, Any]:
+    try:
+        return {method: answer(model, method, request) for method in methods}
+    except InputError as error:
+        if request.lines is None:
+            raise
+        from edge_infer.cli.csv_rows import at_lines
+
+        raise at_lines(error, request.lines) from None
+
+
+# --- reading ----------------------------------------------------------------------------
+
+
+def _read(data: str, inputs: Inputs) -> Request:
+    """INPUT as a request; the kind of a file is told by its suffix, of standard input by its first sign."""
+    if data.lstrip()[:1] in ("{", "["):
+        return request_of(parse_json(data, "INPUT"), "INPUT")
+    if data == "-":
+        return _sniffed(_standard_input(), inputs)
+    suffix = os.path.splitext(data)[1].lower()
+    if suffix not in (".json", *_LINES, *_CSV):
+        raise UsageError(
+            "INPUT: expected JSON text (it begins with { or [), a .json, .jsonl, .csv or .tsv file, or - for "
+            f"standard input; got {data!r:.80}"
+        )
+    with open(data, "rb") as file:
+        text = file.read()
+    if suffix in _CSV:
+        return _csv(text, inputs, data, _CSV[suffix])
+    return parse_lines(text, data) if suffix in _LINES else request_of(parse_json(text, data), data)
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise InputTextError("standard input is closed; give INPUT as JSON text or a file")
+    if sys.stdin.isatty():
+        print("reading JSON or CSV from the terminal; Ctrl-D ends it", file=sys.stderr)
+    return sys.stdin.buffer.read()
+
+
+def _sniffed(text: bytes, inputs: Inputs) -> Request:
+    where = "standard input"
+    body = text.removeprefix(b"\xef\xbb\xbf").strip()
+    if body[:1] not in (b"{", b"["):
+        return _csv(text, inputs, where, None)
+    try:
+        return request_of(parse_json(text, where), where)
+    except InputTextError:
+        if body[:1] == b"{" and _is_json(body.partition(b"\n")[0]):
+            return parse_lines(text, where)
+        raise
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        parse_json(line, "")
+    except InputTextError:
+        return False
+    return True
+
+
+def _csv(text: bytes, inputs: Inputs, where: str, delimiter: str | None) -> Request:
+    from edge_infer.cli.csv_rows import parse_csv
+
+    return parse_csv(text, inputs, where, delimiter)
+
+
+# --- showing ----------------------------------------------------------------------------
+
+
+def _lines(answers: dict[str, Any], request: Request, method: str | None) -> list[str]:
+    """An answer a line: a label as it is, everything else as JSON."""
+    if method == "all":
+        rows = [answers] if request.single else _by_row(answers)
+        return [dumps(row) for row in rows]
+    (values,) = answers.values()
+    return [_line(value) for value in ([values] if request.single else values)]
+
+
+def _line(value: Any) -> str:
+    return printable(value).replace("\n", "\\n") if isinstance(value, str) else dumps(value)
+
+
+def _by_row(answers: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(answers, row, strict=True)) for row in zip(*answers.values(), strict=True)]
+
+
+def _table(answers: dict[str, Any], request: Request, output: str | None) -> None:
+    from edge_infer.cli import answer_table
+
+    rows = [answers] if request.single else _by_row(answers)
+    if output is None:
+        answer_table.show(rows, list(answers))
+    else:
+        _deliver(answer_table.as_csv(rows, list(answers)), output)
+
+
+def _deliver(text: str, output: str | None) -> None:
+    if output is None:
+        write(text, end="")
+        return
+    data = text.encode("utf-8", "backslashreplace")
+    if os.path.exists(output) and not os.path.isfile(output):  # a device or a named pipe
+        with open(output, "wb") as file:
+            file.write(data)
+        return
+    from edge_infer.files import write_atomically
+
+    write_atomically(output, data)
+
+
+def _check_output(output: str | None, *sources: str) -> None:
+    """Before any work: the folder is there, and neither the model nor the input would be overwritten."""
+    if output is None:
+        return
+    folder = os.path.dirname(output) or "."
+    if not os.path.isdir(folder):
+        raise UsageError(f"--output: expected an existing folder, got {folder!r}; make it first")
+    for source in sources:
+        both = len(source) < 4096 and os.path.exists(source) and os.path.exists(output)
+        if both and os.path.samefile(source, output):
+            raise UsageError(f"--output: {output!r} is the file that is read; choose another name")

@@ -1,0 +1,65 @@
+"""Progress on stderr: a list that ticks off on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Final, Self
+
+__all__ = ["Progress"]
+
+_WORDS: Final = {
+    "train": "train a model",
+    "load": "read the model",
+    "schema": "find the columns",
+    "convert": "make the graph",
+    "probe": "compare with the original",
+    "package": "write the file",
+}
+
+
+class Progress:
+    """Called with a stage and a detail when the stage begins; a context manager that ends the last one."""
+
+    def __init__(self) -> None:
+        self._live: Any = None
+        self._stage: tuple[str, float] | None = None
+        self._terminal = sys.stderr.isatty()
+
+    def __call__(self, stage: str, detail: str) -> None:
+        self._end(ok=True)
+        text = f"{_WORDS.get(stage, stage)}: {detail}" if detail else _WORDS.get(stage, stage)
+        self._stage = (text, time.perf_counter())
+        if self._terminal:
+            self._spin(text)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end(ok=error is None)
+
+    def _spin(self, text: str) -> None:
+        from rich.console import Console
+        from rich.text import Text
+
+        self._live = Console(stderr=True).status(Text(text))
+        self._live.start()
+
+    def _end(self, *, ok: bool) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        if self._stage is None:
+            return
+        text, started = self._stage
+        self._stage = None
+        sign = ("✓" if ok else "✗") if self._terminal and _utf8() else ("ok" if ok else "FAILED")
+        print(f"{sign} {text} ({time.perf_counter() - started:.1f} s)", file=sys.stderr, flush=True)
+
+
+def _utf8() -> bool:
+    return (sys.stderr.encoding or "").lower().replace("-", "") == "utf8"

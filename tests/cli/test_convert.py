@@ -1,0 +1,117 @@
+"""`convert` and `demo`, with the real converter."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge_infer.cli.extras import needs_converter
+from edge_infer.errors import MissingExtraError
+from tests.cli.conftest import ROOT, Run, fresh
+
+pytest.importorskip("sklearn", reason="the extra `convert` is not installed")
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a pickled pipeline and its training data."""
+    import joblib
+
+    sys.path.insert(0, str(ROOT / "convert"))
+    demo = pytest.importorskip("edge_infer_convert.demo", reason="the converter is not written yet")
+    pipeline, frame, target = demo.train()
+    folder = tmp_path_factory.mktemp("fitted")
+    joblib.dump(pipeline, folder / "penguins.joblib")
+    frame.assign(species=target).to_csv(folder / "train.csv", index=False)
+    return folder
+
+
+def test_convert_makes_a_file_that_verifies_and_answers(run: Run, fitted: Path, tmp_path: Path) -> None:
+    target = tmp_path / "p.onnx"
+    options = ("--data", fitted / "train.csv", "--target-column", "species", "--trust-pickle", "-o", target)
+    ran = run("convert", fitted / "penguins.joblib", *options, "--version", "1.2.0", "--json")
+    assert ran.code == 0, ran.err
+    result = json.loads(ran.out)
+    assert (result["name"], result["version"], result["file"]) == ("penguins", "1.2.0", str(target))
+    assert result["parity"]["rows"] > 0
+    assert "predict" in result["methods"]
+    assert all(word in ran.err for word in ("read the model", "find the columns", "make the graph", "write the file"))
+    assert run("verify", target).code == 0
+    answers = run("predict", target, fitted / "train.csv").out.splitlines()
+    assert set(answers) == {"Adelie", "Chinstrap", "Gentoo"}
+    assert len(answers) == 344
+
+
+def test_a_pickle_is_read_only_when_trusted(run: Run, fitted: Path, tmp_path: Path) -> None:
+    ran = run("convert", fitted / "penguins.joblib", "-o", tmp_path / "p.onnx")
+    assert ran.code == 1
+    assert "--trust-pickle" in ran.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_read_is_never_overwritten(run: Run, fitted: Path) -> None:
+    model = fitted / "penguins.joblib"
+    before = model.read_bytes()
+    assert run("convert", model, "--trust-pickle", "-o", model).code == 2
+    assert run("convert", model, "--trust-pickle", "-o", fitted / "no" / "x.onnx").code == 2
+    assert model.read_bytes() == before
+
+
+def test_the_output_is_named_by_name_and_version(fitted: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "edge_infer.cli.main", "convert", str(fitted / "penguins.joblib")),
+            *("--trust-pickle", "--name", "birds", "--data", str(fitted / "train.csv"), "--target-column", "species"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'convert'}", "PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "birds-1.0.0.onnx" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["birds-1.0.0.onnx"]
+
+
+def test_an_absent_dependency_gives_the_pip_command(fitted: Path) -> None:
+    """A process that cannot find scikit-learn, as one where the extra is not installed."""
+    script = (
+        "import sys\nclass Absent:\n    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] == sys.argv[1]: raise ModuleNotFoundError(name=name)\n"
+        "sys.meta_path.insert(0, Absent())\nfrom edge_infer.cli.main import main\n"
+        "sys.exit(main(['convert', sys.argv[2], '--trust-pickle']))"
+    )
+    for module in ("sklearn", "onnx", "skl2onnx"):
+        done = subprocess.run(
+            [sys.executable, "-c", script, module, str(fitted / "penguins.joblib")],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PYTHONPATH": f"{ROOT}:{ROOT / 'convert'}", "PATH": "/usr/bin:/bin"},
+        )
+        assert done.returncode == 1
+        assert 'python -m pip install "edge-infer[convert]"' in done.stderr
+        assert f"'{module}'" in done.stderr
+
+
+def test_a_bug_in_an_import_is_not_taken_for_a_missing_extra() -> None:
+    with pytest.raises(ModuleNotFoundError, match="gone"), needs_converter("x"):
+        raise ModuleNotFoundError("gone", name="edge_infer_convert.gone")
+    with pytest.raises(ImportError, match="cannot import name"), needs_converter("x"):
+        from sklearn import nothing_of_this_name  # noqa: F401
+    with pytest.raises(MissingExtraError, match=r"edge-infer\[skops\]"), needs_converter("x"):
+        raise ModuleNotFoundError("no skops", name="skops")
+
+
+@pytest.mark.slow
+def test_demo_compares_and_keeps_the_file(fitted: Path, tmp_path: Path) -> None:
+    ran = fresh("demo", "--folder", tmp_path / "d")
+    assert ran.code == 0, ran.err
+    assert "times as fast" in ran.out
+    assert (tmp_path / "d" / "penguins-1.0.0.onnx").is_file()
+    assert all(len(line) <= 80 or str(tmp_path) in line for line in ran.out.splitlines())
