@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def run(
     json: bool,
 ) -> int:
     """The command; its exit code."""
-    name = name if name is not None else Path(model).stem
+    name = name if name is not None else _name_of(Path(model))
     target = Path(output if output is not None else f"{name}-{version}.onnx")
     _check_files(model, data, target, report)
     with Progress() as progress:
@@ -55,6 +56,12 @@ def run(
     else:
         _show(result)
     return 0
+
+
+def _name_of(model: Path) -> str:
+    """The file's name with what a model's name may not hold replaced: "my model.pkl" gives "my-model"."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", model.stem).strip("-._")
+    return name[:100] or "model"
 
 
 def _check_files(model: str, data: str | None, target: Path, report: str | None) -> None:

@@ -21,9 +21,9 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a pickled pipeline and its training data."""
     import joblib
 
-    sys.path.insert(0, str(ROOT / "convert"))
-    demo = pytest.importorskip("edge_infer_convert.demo", reason="the converter is not written yet")
-    pipeline, frame, target = demo.train()
+    from edge_infer_convert.demo import train
+
+    pipeline, frame, target = train()
     folder = tmp_path_factory.mktemp("fitted")
     joblib.dump(pipeline, folder / "penguins.joblib")
     frame.assign(species=target).to_csv(folder / "train.csv", index=False)
@@ -76,6 +76,13 @@ def test_the_output_is_named_by_name_and_version(fitted: Path, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert "birds-1.0.0.onnx" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["birds-1.0.0.onnx"]
+
+
+def test_a_file_name_with_spaces_gives_a_valid_model_name(run: Run, fitted: Path, tmp_path: Path) -> None:
+    model = tmp_path / "mein Modell (neu).pkl"
+    model.write_bytes((fitted / "penguins.joblib").read_bytes())
+    ran = run("convert", model, "--trust-pickle", "--data", fitted / "train.csv", "-o", tmp_path / "m.onnx", "--json")
+    assert json.loads(ran.out)["name"] == "mein-Modell-neu"
 
 
 def test_an_absent_dependency_gives_the_pip_command(fitted: Path) -> None:
