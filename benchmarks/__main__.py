@@ -1,0 +1,38 @@
+"""python -m benchmarks [--quick] [--part NAME …] [--output FOLDER]"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks import one_row, start_up, string_entry
+from benchmarks.measure import FULL, QUICK
+from benchmarks.results import shown, write_results
+
+PARTS = {"one_row": one_row.run, "start_up": start_up.run, "string_entry": string_entry.run}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the parts, print their tables, and write the results where all parts ran."""
+    options = _parser().parse_args(argv)
+    settings = QUICK if options.quick else FULL
+    measured = []
+    for name in options.part or PARTS:
+        measured.append(PARTS[name](settings))
+        print(shown(measured[-1]), flush=True)
+    if len(measured) == len(PARTS) and (options.output or not options.quick):
+        write_results(measured, settings, Path(options.output or Path(__file__).parent))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure side by side.")
+    parser.add_argument("--quick", action="store_true", help="one repetition: checks answers, times mean nothing")
+    parser.add_argument("--part", action="append", choices=sorted(PARTS), help="only this part (may be repeated)")
+    parser.add_argument("--output", help="folder for results.md and results.json (default: benchmarks/)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""What one would write by hand for the penguins model: numpy and onnxruntime, nothing checked.
+
+python bare_script.py MODEL JSON
+"""
+
+import json
+import sys
+
+import numpy as np
+import onnxruntime
+
+NUMBERS = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g")
+TEXTS = ("island", "sex")
+
+record = json.loads(sys.argv[2])
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+feeds = {
+    "numbers": np.array([[record[name] for name in NUMBERS]], dtype=np.float32),
+    "strings": np.array([["\ue000" if record[name] is None else record[name] for name in TEXTS]], dtype=object),
+}
+print(session.run(["label"], feeds)[0][0])

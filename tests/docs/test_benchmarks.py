@@ -1,0 +1,88 @@
+"""The benchmarks run, check their answers, and write what the README quotes. No time is asserted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import measure, one_row, results, start_up, string_entry
+from benchmarks.measure import QUICK, Settings
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a quick run of all parts; each part compares its answers itself."""
+    folder = tmp_path_factory.mktemp("results")
+    assert command.main(["--quick", "--output", str(folder)]) == 0
+    return folder
+
+
+def test_all_parts_run_and_give_positive_times(written: Path) -> None:
+    document = json.loads((written / "results.json").read_text(encoding="utf-8"))
+    assert set(document["parts"]) == set(command.PARTS)
+    for part in document["parts"].values():
+        assert part
+        assert all(row.get("seconds", row.get("bare_seconds")) > 0 for row in part)
+    assert document["statistic"] == QUICK._asdict()
+
+
+def test_every_case_is_measured(written: Path) -> None:
+    parts = json.loads((written / "results.json").read_text(encoding="utf-8"))["parts"]
+    assert {row["rows"] for row in parts["string_entry"]} == set(string_entry.ROWS)
+    assert len(parts["string_entry"]) == 5 * len(string_entry.ROWS)
+    assert {(row["method"], row["rows"]) for row in parts["one_row"]} == {
+        (method, rows) for method in one_row.METHODS for rows in (1, 10_000)
+    }
+    assert [row["case"] for row in parts["start_up"]] == ["import edge_infer, load", "edge-infer predict MODEL JSON"]
+
+
+def test_results_name_the_machine_the_statistic_and_every_part(written: Path) -> None:
+    text = (written / "results.md").read_text(encoding="utf-8")
+    facts = results.machine()
+    assert all(value in text for value in facts.values())
+    assert "median of 1 batches" in text
+    assert text.count("\n## ") == len(command.PARTS)
+    tables = [line.count("|") for line in text.splitlines() if line.startswith("|")]
+    assert min(tables) >= 6
+
+
+def test_a_single_part_writes_no_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--quick", "--part", "string_entry", "--output", str(tmp_path)]) == 0
+    assert "How text columns come in" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_different_answers_are_noticed() -> None:
+    with pytest.raises(AssertionError, match="edge_infer"):
+        one_row._check({"scikit-learn": np.array([0.5, 0.5]), "edge_infer": np.array([0.5, 0.6])})
+    with pytest.raises(AssertionError, match="onnxruntime"):
+        one_row._check({"scikit-learn": np.array(["a", "b"]), "onnxruntime": np.array(["a", "c"])})
+    with pytest.raises(AssertionError, match="codes"):
+        string_entry._check({"strings": lambda: [np.zeros(2)], "codes": lambda: [np.ones(2)]})
+
+
+def test_processes_that_print_different_answers_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    different = measure.Paired(1.0, 1.0, 1.0, 0.0, ("Gentoo\n", "Adelie\n"))
+    monkeypatch.setattr(start_up, "paired", lambda *arguments: different)
+    with pytest.raises(AssertionError, match="Gentoo"):
+        start_up.run(QUICK)
+
+
+def test_cases_take_turns_and_the_median_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    clock = iter(range(10_000))
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    cases = {"a": lambda: order.append("a"), "b": lambda: order.append("b")}
+    assert measure.side_by_side(cases, Settings(batches=3, seconds=1.0, pairs=1)) == {"a": 1.0, "b": 1.0}
+    assert order == ["a", "b"] * 4
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(2.5e-6, "2.5 µs"), (0.0123, "12.3 ms"), (1.5, "1.5 s"), (9.994e-4, "999 µs")]
+)
+def test_times_read_well(seconds: float, text: str) -> None:
+    assert results.spent(seconds) == text

@@ -1,0 +1,77 @@
+"""What the README shows, runs; what the CLI has, the README shows; its figures come from a run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> dict[str, str]:
+    """An environment whose `edge-infer` is this checkout's, and whose home is empty."""
+    programs, home = tmp_path / "bin", tmp_path / "home"
+    programs.mkdir()
+    home.mkdir()
+    script = programs / "edge-infer"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m edge_infer.cli "$@"\n')
+    script.chmod(0o755)
+    path = os.pathsep.join([str(ROOT), str(ROOT / "convert")])
+    return {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": path, "HOME": str(home)}
+
+
+def test_every_snippet_runs_in_order(
+    tmp_path: Path, shell: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    blocks = BLOCK.findall(README)
+    assert len(blocks) >= 8
+    for language, code in blocks:
+        if language == "python":
+            exec(compile(code, "README.md", "exec"), names)  # the README's own code
+        else:
+            done = subprocess.run(["sh", "-euc", code], env=shell, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, f"{code}\n{done.stdout}{done.stderr}"
+    printed = capsys.readouterr().out
+    assert printed.startswith("Gentoo\n")
+    assert "column 'bill_length_mm': expected a number, got text 'long'" in printed
+    assert "column 'body_mass_g'" in printed
+    assert (tmp_path / "parity.html").stat().st_size > 1000
+    assert (tmp_path / "answers.json").read_text().startswith('{"prediction"')
+
+
+def test_every_command_is_in_the_table() -> None:
+    from typer.main import get_command
+
+    from edge_infer.cli.app import app
+
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    assert {"convert", "inspect", "verify", "predict", "stream", "demo"} <= set(commands)
+    undocumented = [name for name in commands if f"| `edge-infer {name}` |" not in README]
+    assert undocumented == []
+
+
+def test_figures_are_those_of_the_last_benchmark_run() -> None:
+    figures = README.split("a test compares -->\n")[1].split("<!-- end of figures -->")[0].strip()
+    results = (ROOT / "benchmarks" / "results.md").read_text(encoding="utf-8")
+    assert figures
+    for line in figures.splitlines():
+        assert line.strip() == "" or line in results, f"not in benchmarks/results.md: {line}"
+
+
+def test_links_point_to_files_that_exist() -> None:
+    for page in ("README", "ARCHITECTURE", "CONTRIBUTING", "SECURITY", "CHANGELOG", "examples/README"):
+        page = f"{page}.md"
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (ROOT / page).parent.joinpath(target).exists(), f"{page} links to {target}"
