@@ -63,6 +63,9 @@ def _differs(trace: Trace, values: dict[str, NDArray[Any]], rows: NDArray[np.int
         if wanted.dtype.kind not in "fiu" or wanted.size != got.size:
             continue
         wanted = wanted.reshape(got.shape)
-        size = np.maximum(np.abs(wanted), np.abs(wanted).max(initial=0.0) * 1e-3)
-        return bool((np.abs(got - wanted) > relative * size).any())
+        wanted, got = wanted.astype(np.float64), got.astype(np.float64)
+        finite = np.abs(wanted[np.isfinite(wanted)])
+        size = np.maximum(np.abs(wanted), finite.max(initial=0.0) * 1e-3)
+        close = (np.abs(got - wanted) <= relative * size) | (got == wanted) | (np.isnan(got) & np.isnan(wanted))
+        return not close.all()
     return False

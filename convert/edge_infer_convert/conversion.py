@@ -12,11 +12,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import onnx
 import sklearn
+from sklearn.pipeline import Pipeline
 
 from edge_infer.artifact import parse_artifact
 from edge_infer.errors import (
+    ArtifactError,
+    ConversionError,
     EdgeInferError,
-    GraphMismatchError,
+    InferenceError,
     ParityError,
     RuntimeFitError,
     UnsupportedModelError,
@@ -33,7 +36,7 @@ from edge_infer.manifest import (
     render_manifest,
 )
 from edge_infer.model import Model
-from edge_infer.verify import verify
+from edge_infer.verification import verify
 from edge_infer_convert.blame import blame
 from edge_infer_convert.golden_rows import make_goldens
 from edge_infer_convert.graph.assemble import Assembled, assemble, needs
@@ -103,10 +106,7 @@ def convert(
     with clock.stage("schema", type(estimator).__name__):
         schema = make_schema(estimator, data)
         rows = _training_rows(schema, strict_privacy)
-    with clock.stage("convert", f"{len(schema.columns)} columns, {len(schema.plan.steps)} steps"):
-        probes = make_probes(schema)
-    with clock.stage("probe", f"{len(probes.rows)} rows"):
-        proven = _prove(schema, probes, precision, report, name)
+    proven = _prove(schema, precision, report, name, clock)
     with clock.stage("package", f"{name} {version}"):
         manifest = _manifest(schema, proven, name, version, release, rows)
         artifact = _package(proven, manifest, schema)
@@ -141,7 +141,8 @@ class _Clock:
         self._started = time.perf_counter()
 
     def __exit__(self, *error: object) -> None:
-        self.seconds[self._stage] = time.perf_counter() - self._started
+        spent = time.perf_counter() - self._started
+        self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + spent  # stages may come twice
 
 
 class _Proven(NamedTuple):
@@ -162,23 +163,54 @@ def _check_arguments(name: str, version: str, precision: str) -> None:
         raise UsageError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
 
 
-def _prove(schema: Schema, probes: Probes, precision: str, report: Any, name: str) -> _Proven:
+def _prove(schema: Schema, precision: str, report: Any, name: str, clock: _Clock) -> _Proven:
     """The first precision that holds. With "auto", float32 is tried before float64."""
     tried, reason = _order(schema, precision)
-    failure: EdgeInferError | None = None
+    failures: dict[str, EdgeInferError] = {}
+    probes: Probes | None = None
     for choice in tried:
         try:
-            assembled = assemble(schema, choice)
-            parity = _gate(schema, assembled, probes, choice, report, name)
-        except (ParityError, UnsupportedModelError, GraphMismatchError, RuntimeFitError) as error:
-            failure = error if failure is None or isinstance(error, ParityError) else failure
-            reason = f"float32 does not hold: {str(error).splitlines()[0]:.200}"
+            with clock.stage("convert", f"{len(schema.columns)} columns, {len(schema.plan.steps)} steps, {choice}"):
+                assembled = assemble(schema, choice)
+            with clock.stage("probe", choice):
+                probes = probes or make_probes(schema)
+                parity = _gate(schema, assembled, probes, choice, report, name)
+        except (ConversionError, ArtifactError, RuntimeFitError, InferenceError) as error:
+            failures[choice] = error if isinstance(error, ConversionError) else _unloadable(error)
+            reason = f"float32 does not hold: {_head(error):.200}"
             continue
         return _Proven(assembled, parity, choice, reason)
-    assert failure is not None  # `tried` is never empty
-    if isinstance(failure, GraphMismatchError | RuntimeFitError):
-        raise UnsupportedModelError(f"the graph that the converters gave does not load: {failure}") from failure
-    raise failure
+    raise _failure(failures)
+
+
+def _unloadable(error: EdgeInferError) -> UnsupportedModelError:
+    """The converters gave a graph that no onnxruntime runs."""
+    wrapped = UnsupportedModelError(
+        f"the graph that the converters gave cannot be run: {' '.join(str(error).split())[:300]}\n"
+        "Replace the step that needs it; see the list of supported estimators."
+    )
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def _head(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _failure(failures: dict[str, EdgeInferError]) -> EdgeInferError:
+    """The failure that tells most (rows before reasons, the last before the first), and a line on the other."""
+    order = sorted(failures, key=lambda choice: isinstance(failures[choice], ParityError))
+    chosen = failures[order[-1]]
+    if len(order) == 1:
+        return chosen
+    other = _head(failures[order[0]])
+    note = f"(shown: {order[-1]}; {order[0]} was tried too: {'the same' if other == _head(chosen) else other[:200]})"
+    if isinstance(chosen, ParityError):
+        both: EdgeInferError = ParityError(f"{_head(chosen)}\n{note}", chosen.table)
+    else:
+        both = type(chosen)(f"{chosen}\n{note}")
+    both.__cause__ = chosen.__cause__
+    return both
 
 
 def _order(schema: Schema, precision: str) -> tuple[tuple[str, ...], str]:
@@ -290,16 +322,25 @@ def _with_metadata(model: onnx.ModelProto, metadata: dict[str, bytes]) -> bytes:
 
 def _training_rows(schema: Schema, strict: bool) -> int:
     """Rows of the training data that the fitted steps carry (neighbours, support vectors, Gaussian processes)."""
-    kept = 0
+    total = 0
     for step in schema.plan.steps:
-        for attribute in ("_fit_X", "support_vectors_", "X_train_"):
-            rows = getattr(step.estimator, attribute, None)
-            if rows is not None and np.ndim(rows) == 2:
-                kept += np.shape(rows)[0]
-                if strict:
-                    raise UnsupportedModelError(
-                        f"step {step.path!r} ({type(step.estimator).__name__}) keeps {np.shape(rows)[0]} training "
-                        "rows, which would travel inside the artifact; choose another kind of model, or drop strict privacy"
-                    )
-                break
-    return kept
+        kept = _rows_kept(step.estimator)
+        total += kept
+        if strict and kept:
+            raise UnsupportedModelError(
+                f"step {step.path!r} ({type(step.estimator).__name__}) keeps {kept} training rows, which would "
+                "travel inside the artifact; choose another kind of model, or drop strict privacy"
+            )
+    return total
+
+
+def _rows_kept(estimator: Any) -> int:
+    """By the estimator or by its members."""
+    for attribute in ("_fit_X", "support_vectors_", "X_train_"):
+        rows = getattr(estimator, attribute, None)
+        if rows is not None and np.ndim(rows) == 2:
+            return int(np.shape(rows)[0])
+    if isinstance(estimator, Pipeline):
+        return sum(_rows_kept(step) for _, step in estimator.steps)
+    members = getattr(estimator, "estimators_", None)
+    return sum(_rows_kept(member) for member in members) if isinstance(members, list) else 0

@@ -84,11 +84,10 @@ class Original:
             return [np.asarray(part) for part in answer]
         return np.asarray(answer.toarray() if hasattr(answer, "toarray") else answer)
 
-    def accepts(self, row: Row) -> bool:
-        """Whether the original answers a row rather than raising."""
-        method = next(iter(self.methods()), "predict")
+    def takes(self, rows: Sequence[Row]) -> bool:
+        """Whether the original answers these rows rather than raising."""
         try:
-            self.answer(method, [row])
+            self.answer(self.methods()[0], rows)
         except (ValueError, TypeError, KeyError, OverflowError):
             return False
         return True
@@ -118,6 +117,8 @@ class Original:
             values = pd.Series([marker if cell is None else cell for cell in cells], dtype=object)
             dtype: Any = column.dtype if column.dtype in ("category", "str", "string") else object
             return values.astype(dtype)
+        if column.kind == "boolean" and column.dtype == "object":  # booleans and None: an encoder tells them apart
+            return pd.Series(list(cells), dtype=object)
         if None in cells or column.kind == "number":
             return np.array(cells, dtype=np.float64)
         return np.array(cells, dtype=bool if column.kind == "boolean" else np.int64)

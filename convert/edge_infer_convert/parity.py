@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edge_infer.errors import InputError, ParityError
 from edge_infer.goldens import Tolerance
 from edge_infer.model import Model
-from edge_infer.verify import within
+from edge_infer.verification import within
 from edge_infer_convert.original import Original
 from edge_infer_convert.probes import Probes
 
@@ -182,7 +182,7 @@ def _table(parity: Parity, columns: list[str]) -> str:
 def _line(parity: Parity, comparison: Comparison, row: int, columns: list[str]) -> str:
     original, converted = _first_difference(comparison, row)
     cells = ", ".join(f"{name}={_short(value)}" for name, value in zip(columns, parity.probes.rows[row], strict=True))
-    return f"{parity.probes.kinds[row]:<10} {comparison.method:<17} {original:>14} {converted:>14}  {cells:.60}"
+    return f"{parity.probes.kinds[row]:<10} {comparison.method:<17} {original:>14} {converted:>14}  {cells:.42}"
 
 
 def _first_difference(comparison: Comparison, row: int) -> tuple[str, str]:

@@ -6,9 +6,13 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from edge_infer.manifest import Column
-from edge_infer_convert.graph.plan import Raw, Step
+from edge_infer_convert.fitted_trees import fitted_trees
+from edge_infer_convert.graph import columnwise
+from edge_infer_convert.graph.plan import Feature, Step, StepOutput
 from edge_infer_convert.graph.tables import UNKNOWN_TEXT
 from edge_infer_convert.original import Original, Row
 from edge_infer_convert.schema import Schema
@@ -43,13 +47,16 @@ def make_probes(schema: Schema) -> Probes:
 
 def _accepted(original: Original, probes: Probes) -> Probes:
     """Rows that the original itself refuses cannot be compared. Usually it takes all at once."""
-    method = original.methods()[0]
-    try:
-        original.answer(method, probes.rows)
-    except ValueError:
-        keep = [i for i, row in enumerate(probes.rows) if original.accepts(row)]
-        return Probes([probes.rows[i] for i in keep], [probes.kinds[i] for i in keep])
-    return probes
+    keep = _taken(original, probes.rows, list(range(len(probes.rows))))
+    return Probes([probes.rows[i] for i in keep], [probes.kinds[i] for i in keep])
+
+
+def _taken(original: Original, rows: list[Row], chosen: list[int]) -> list[int]:
+    """Those of the `chosen` rows that the original takes, by halving."""
+    if not chosen or original.takes([rows[i] for i in chosen]):
+        return chosen
+    half = len(chosen) // 2
+    return [*_taken(original, rows, chosen[:half]), *_taken(original, rows, chosen[half:])] if half else []
 
 
 def _random_rows(columns: tuple[Column, ...], rng: np.random.Generator, count: int, stretch: float) -> list[Row]:
@@ -82,6 +89,8 @@ def _values(column: Column, rng: np.random.Generator, count: int, stretch: float
 
 
 def _beyond(column: Column) -> Any:
+    if column.kind == "boolean" and column.categories:
+        return not column.categories[0]
     return int(max((float(value) for value in column.categories or ()), default=0)) + 7
 
 
@@ -106,49 +115,80 @@ def _edge_rows(schema: Schema) -> list[Row]:
 
 
 def _threshold_rows(schema: Schema, rng: np.random.Generator) -> list[Row]:
-    """For trees on raw numbers: each threshold and its float64 and float32 neighbours."""
+    """For trees on raw or scaled numbers: each threshold and its float64 and float32 neighbours."""
     pairs = [pair for step in schema.plan.steps for pair in _thresholds(step)]
-    if not pairs:
-        return []
+    pairs = [pair for pair in pairs if schema.columns[pair[0]].kind == "number" and np.isfinite(pair[1])]
     chosen = [pairs[i] for i in rng.permutation(len(pairs))[:_THRESHOLDS]]
     bases = _random_rows(schema.columns, rng, len(chosen), 1.0)
-    rows = []
-    for base, (column, threshold) in zip(bases, chosen, strict=True):
-        if schema.columns[column].kind != "number":
-            continue
+    return [
+        (*base[:column], value, *base[column + 1 :])
+        for base, (column, threshold) in zip(bases, chosen, strict=True)
+        for value in _neighbours(threshold)
+    ]
+
+
+def _neighbours(threshold: float) -> list[float]:
+    with np.errstate(over="ignore"):
         near = np.float32(threshold)
-        values = [
-            threshold,
-            np.nextafter(threshold, np.inf),
-            float(near),
-            float(np.nextafter(near, np.float32(np.inf))),
-        ]
-        rows += [(*base[:column], float(value), *base[column + 1 :]) for value in values]
-    return rows
+    above = np.nextafter(near, np.float32(np.inf))
+    values = [threshold, float(np.nextafter(threshold, np.inf)), float(near), float(above)]
+    return [value for value in values if np.isfinite(value)]
 
 
 def _thresholds(step: Step) -> list[tuple[int, float]]:
-    estimators = np.ravel(getattr(step.estimator, "estimators_", [step.estimator]))
+    """Pairs of an input column and a value of it that stands at a tree's threshold."""
     pairs = []
-    for tree in (t.tree_ for t in estimators if hasattr(t, "tree_")):
+    for tree in fitted_trees(step.estimator):
         for feature, threshold in zip(tree.feature, tree.threshold, strict=True):
-            if feature >= 0 and feature < len(step.inputs):
-                origin = step.inputs[feature]
-                if isinstance(origin, Raw) and not origin.text:
-                    pairs.append((origin.column, float(threshold)))
+            if 0 <= feature < len(step.inputs):
+                pairs += _unscaled(step.inputs[feature], float(threshold))
     return pairs
+
+
+def _unscaled(feature: Feature, value: float) -> list[tuple[int, float]]:
+    """The raw column behind a feature and its value there, back through scalers and imputers; else nothing."""
+    while isinstance(feature, StepOutput):
+        estimator, inputs = feature.step.estimator, feature.step.inputs
+        if isinstance(estimator, SimpleImputer):
+            sources = columnwise.output_sources(estimator)
+            if feature.index >= len(sources):  # an indicator
+                return []
+            feature = inputs[sources[feature.index]]
+        elif isinstance(estimator, StandardScaler | MinMaxScaler | RobustScaler | MaxAbsScaler):
+            row = np.zeros((1, len(inputs)))
+            row[0, feature.index] = value
+            value = float(np.asarray(estimator.inverse_transform(row))[0, feature.index])
+            feature = inputs[feature.index]
+        else:
+            return []
+    return [] if feature.text else [(feature.column, value)]
 
 
 def _sample_rows(schema: Schema, rng: np.random.Generator) -> list[Row]:
     """Rows of the sample, for the comparison only: they are not stored in the artifact."""
     if schema.sample is None:
-        return []
+        return [row for step in schema.plan.steps for row in _kept_by_step(schema, step)]
     chosen = np.sort(rng.permutation(len(schema.sample))[:_SAMPLE])
     if isinstance(schema.sample, pd.DataFrame):
         columns = [schema.sample.iloc[chosen, i].tolist() for i in range(schema.sample.shape[1])]
     else:
         columns = [schema.sample[chosen, i].tolist() for i in range(schema.sample.shape[1])]
     return list(zip(*([_cell(value) for value in column] for column in columns), strict=True))
+
+
+def _kept_by_step(schema: Schema, step: Step) -> list[Row]:
+    """Without a sample: training rows that a step keeps (neighbours), where all can be traced to input columns."""
+    rows = getattr(step.estimator, "_fit_X", None)
+    if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != len(step.inputs):
+        return []
+    made = []
+    for kept in rows[:_SAMPLE]:
+        row = list(schema.original.typical_row())
+        for feature, value in zip(step.inputs, kept.tolist(), strict=True):
+            for column, raw in _unscaled(feature, value):
+                row[column] = raw if schema.columns[column].kind == "number" else round(raw)
+        made.append(tuple(row))
+    return made
 
 
 def _cell(value: Any) -> Any:

@@ -7,19 +7,20 @@ missing, infinite or unknown values is not guessed: the original is asked.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
 
 from edge_infer.errors import SchemaError
 from edge_infer.manifest import Column
 from edge_infer_convert.graph import columnwise
-from edge_infer_convert.graph.plan import Feature, Plan, Raw, Step, StepOutput, make_plan
+from edge_infer_convert.graph.plan import Feature, Plan, Raw, Step, make_plan
 from edge_infer_convert.graph.tables import UNKNOWN_TEXT, text_categories
 from edge_infer_convert.original import Original
+from edge_infer_convert.ranges import ranges_of_steps
 
 __all__ = ["Schema", "make_schema"]
 
@@ -47,10 +48,12 @@ def make_schema(estimator: Any, data: Any = None) -> Schema:
         SchemaError: not fitted, or neither data nor steps tell what is needed.
         UnsupportedModelError: a step cannot take what reaches it.
     """
+    if isinstance(estimator, type):
+        raise SchemaError(f"expected a fitted estimator, got the class {estimator.__name__}: make one and fit it")
     names, named = _names(estimator, data)
     sample = _sample(data, names, named)
     text = {i for i in range(len(names)) if sample is not None and _is_text(_column_values(sample, i))}
-    plan, text = make_plan(estimator, len(names), text)
+    plan, text = _plan(estimator, len(names), text)
     used = _used(plan, len(names)) if named else list(range(len(names)))
     plan = _renumbered(plan, used)
     sample = None if sample is None else _chosen(sample, used)
@@ -61,6 +64,13 @@ def make_schema(estimator: Any, data: Any = None) -> Schema:
     asked = _asked(original)
     original = Original(estimator, asked, named=named, missing=missing, dtype=dtype)
     return Schema("columns" if named else "array", asked, plan, original, missing, sample)
+
+
+def _plan(estimator: Any, count: int, text: set[int]) -> tuple[Plan, set[int]]:
+    try:
+        return make_plan(estimator, count, text)
+    except NotFittedError as error:
+        raise SchemaError(f"{type(estimator).__name__} is not fitted: {error}") from error
 
 
 # --- names ------------------------------------------------------------------------------
@@ -80,9 +90,10 @@ def _names(estimator: Any, data: Any) -> tuple[list[str], bool]:
             f"{type(estimator).__name__} does not say how many columns it takes: is it fitted? "
             "If so, pass data= (the training data, or some hundred rows of it)."
         )
-    width = int(count) if count is not None else np.shape(data)[1]
-    if data is not None and np.ndim(data) == 2 and np.shape(data)[1] != width:
-        raise SchemaError(f"the model takes {width} columns, the data has {np.shape(data)[1]}")
+    given = None if data is None else _table(data).shape[1]
+    width = int(count) if count is not None else given or 0
+    if given is not None and given != width:
+        raise SchemaError(f"the model takes {width} columns, the data has {given}")
     return [f"x{i}" for i in range(width)], False
 
 
@@ -90,16 +101,29 @@ def _sample(data: Any, names: list[str], named: bool) -> Any:
     if data is None:
         return None
     if not named:
-        array = data.to_numpy() if isinstance(data, pd.DataFrame) else np.asarray(data)
-        if array.ndim != 2:
-            raise SchemaError(f"data: expected two dimensions (rows, columns), got shape {array.shape}")
-        return array
+        return _table(data)
     if not isinstance(data, pd.DataFrame):
-        data = pd.DataFrame(data, columns=names)
+        array = _table(data)
+        if array.shape[1] != len(names):
+            raise SchemaError(
+                f"the model takes {len(names)} columns by name, the data has {array.shape[1]} without names"
+            )
+        data = pd.DataFrame(array, columns=names)
     absent = [name for name in names if name not in data.columns]
     if absent:
         raise SchemaError(_absent_message(absent, [str(name) for name in data.columns]))
     return data[names]
+
+
+def _table(data: Any) -> NDArray[Any]:
+    """The data as a 2-D array."""
+    try:
+        array = data.to_numpy() if isinstance(data, pd.DataFrame) else np.asarray(data)
+    except (TypeError, ValueError) as error:
+        raise SchemaError(f"data: expected a DataFrame or a 2-D array: {error}") from error
+    if array.ndim != 2:
+        raise SchemaError(f"data: expected two dimensions (rows, columns), got shape {array.shape}")
+    return array
 
 
 def _absent_message(absent: list[str], given: list[str]) -> str:
@@ -153,7 +177,7 @@ def _renumbered(plan: Plan, used: list[int]) -> Plan:
 def _columns(plan: Plan, names: list[str], sample: Any) -> tuple[tuple[Column, ...], dict[int, Any]]:
     texts = text_categories(plan)
     numbers = _number_categories(plan)
-    ranges = {} if sample is not None else _ranges_of_steps(plan)
+    ranges = {} if sample is not None else ranges_of_steps(plan)
     columns: list[Column] = []
     missing: dict[int, Any] = {}
     for i, name in enumerate(names):
@@ -240,69 +264,21 @@ def _number_categories(plan: Plan) -> dict[int, list[float]]:
                 continue
             if step.kind == "table":
                 values = columnwise.known_values(step.estimator, position)
-                known.setdefault(feature.column, set()).update(float(value) for value in values)
+                known.setdefault(feature.column, set()).update(_category_number(value, step) for value in values)
             else:
                 elsewhere.add(feature.column)
     return {column: sorted(values) for column, values in known.items() if column not in elsewhere}
 
 
-# --- ranges without data ----------------------------------------------------------------
-
-
-def _ranges_of_steps(plan: Plan) -> dict[int, tuple[float, float]]:
-    ranges: dict[int, tuple[float, float]] = {}
-    for step in plan.steps:
-        for position, (low, high) in _fitted_ranges(step.estimator):
-            column = _number_root(step, position)
-            if column is not None and np.isfinite([low, high]).all():
-                ranges.setdefault(column, (float(low), float(high)))
-    return ranges
-
-
-def _number_root(step: Step, position: int) -> int | None:
-    """The raw number column behind an input, through imputers; None behind anything else."""
-    if position >= len(step.inputs):
-        return None
-    feature = step.inputs[position]
-    while isinstance(feature, StepOutput) and type(feature.step.estimator).__name__ == "SimpleImputer":
-        sources = columnwise.output_sources(feature.step.estimator)
-        if feature.index >= len(sources):
-            return None
-        feature = feature.step.inputs[sources[feature.index]]
-    return feature.column if isinstance(feature, Raw) and not feature.text else None
-
-
-def _fitted_ranges(estimator: Any) -> Iterator[tuple[int, tuple[float, float]]]:
-    """Ranges that a fitted estimator tells of its inputs, by position."""
-    if getattr(estimator, "data_min_", None) is not None:
-        yield from enumerate(zip(estimator.data_min_, estimator.data_max_, strict=True))
-    elif getattr(estimator, "mean_", None) is not None and getattr(estimator, "scale_", None) is not None:
-        spread = 3 * np.asarray(estimator.scale_)
-        yield from enumerate(zip(estimator.mean_ - spread, estimator.mean_ + spread, strict=True))
-    elif getattr(estimator, "center_", None) is not None and getattr(estimator, "scale_", None) is not None:
-        spread = 2 * np.asarray(estimator.scale_)
-        yield from enumerate(zip(estimator.center_ - spread, estimator.center_ + spread, strict=True))
-    for rows in _kept_rows(estimator):
-        yield from enumerate(zip(rows.min(axis=0), rows.max(axis=0), strict=True))
-    yield from _threshold_ranges(estimator)
-
-
-def _kept_rows(estimator: Any) -> Iterator[NDArray[Any]]:
-    for attribute in ("cluster_centers_", "_fit_X", "X_train_", "support_vectors_"):
-        rows = getattr(estimator, attribute, None)
-        if isinstance(rows, np.ndarray) and rows.ndim == 2 and len(rows):
-            yield rows
-
-
-def _threshold_ranges(estimator: Any) -> Iterator[tuple[int, tuple[float, float]]]:
-    trees = [t.tree_ for t in np.ravel(getattr(estimator, "estimators_", [estimator])) if hasattr(t, "tree_")]
-    if not trees:
-        return
-    features = np.concatenate([tree.feature for tree in trees])
-    thresholds = np.concatenate([tree.threshold for tree in trees])
-    for position in range(int(estimator.n_features_in_)):
-        own = thresholds[features == position]
-        yield position, (own.min() - 1, own.max() + 1) if own.size else (0.0, 1.0)
+def _category_number(value: Any, step: Step) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        kind = "dates" if hasattr(value, "year") or type(value).__name__ == "datetime64" else type(value).__name__
+        raise SchemaError(
+            f"step {step.path!r} ({type(step.estimator).__name__}) encodes {kind}: "
+            "turn them into numbers or text before the model (not supported yet)"
+        ) from None
 
 
 # --- asking the original ----------------------------------------------------------------
@@ -332,7 +308,7 @@ def _asked(original: Original) -> tuple[Column, ...]:
     base = original.typical_row()
     missing = _forgiven(original, base, dict.fromkeys(range(len(base))))
     infinite = _forgiven(original, base, {i: np.inf for i, c in enumerate(original.columns) if c.kind == "number"})
-    strange = {i: _unknown_value(c) for i, c in enumerate(original.columns) if c.categories is not None}
+    strange = {i: _unknown_value(c) for i, c in enumerate(original.columns) if _may_be_unknown(c)}
     unknown = _forgiven(original, base, strange)
     return tuple(
         column._replace(missing=i in missing, infinite=i in infinite, unknown=column.categories is None or i in unknown)
@@ -344,14 +320,22 @@ def _forgiven(original: Original, base: tuple[Any, ...], odd: dict[int, Any]) ->
     """The columns in which the original takes an odd value. All at once first: usually one call tells."""
     if not odd:
         return set()
-    if original.accepts(tuple(odd.get(i, value) if i in odd else value for i, value in enumerate(base))):
+    if original.takes([tuple(odd.get(i, value) if i in odd else value for i, value in enumerate(base))]):
         return set(odd)
     if len(odd) > _ASK_EACH:
         return set()
-    return {i for i in odd if original.accepts((*base[:i], odd[i], *base[i + 1 :]))}
+    return {i for i in odd if original.takes([(*base[:i], odd[i], *base[i + 1 :])])}
+
+
+def _may_be_unknown(column: Column) -> bool:
+    """Of booleans there are no others than two."""
+    known = column.categories
+    return known is not None and not (column.kind == "boolean" and len(known) == 2)
 
 
 def _unknown_value(column: Column) -> Any:
+    if column.kind == "boolean" and column.categories:
+        return not column.categories[0]
     if column.kind == "string":
         return UNKNOWN_TEXT
     numbers = [float(value) for value in column.categories or ()]

@@ -15,6 +15,8 @@ from edge_infer.errors import MissingExtraError, SchemaError, UntrustedSourceErr
 __all__ = ["load_estimator", "read_sample"]
 
 _PICKLES = (".pkl", ".pickle", ".joblib", ".sav", ".model")
+#: Types that skops does not list as trusted though they run nothing: encoders hold dtypes.
+_HARMLESS = frozenset({"numpy.dtype"})
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
@@ -60,15 +62,27 @@ def _load_skops(file: Path) -> Any:
         if error.name != "skops":
             raise
         raise MissingExtraError("skops", "skops", f"reading {file}") from error
-    untrusted = io.get_untrusted_types(file=file)
-    if untrusted:
-        listed = "\n".join(f"  {name}" for name in untrusted[:20])
+    try:
+        untrusted = sorted(set(io.get_untrusted_types(file=file)) - _HARMLESS)
+        if untrusted:
+            raise _untrusted(file, untrusted)
+        return io.load(file, trusted=sorted(_HARMLESS))
+    except (ValueError, KeyError, TypeError, AttributeError, ImportError, OSError, zipfile.BadZipFile) as error:
+        if isinstance(error, UntrustedSourceError | FileNotFoundError | PermissionError):
+            raise
         raise UntrustedSourceError(
-            f"{file} needs types that are not known to be safe:\n{listed}\n"
-            "Load it yourself with skops.io.load(..., trusted=[…]) after looking at them, and call "
-            "edge_infer_convert.convert() with the model."
-        )
-    return io.load(file)
+            f"{file} cannot be read as a skops file: {type(error).__name__}: {error!s:.300}\n"
+            "It may be torn, or made with other versions of skops or scikit-learn."
+        ) from error
+
+
+def _untrusted(file: Path, types: list[str]) -> UntrustedSourceError:
+    listed = "\n".join(f"  {name}" for name in types[:20])
+    return UntrustedSourceError(
+        f"{file} needs types that are not known to be safe:\n{listed}\n"
+        "Load it yourself with skops.io.load(..., trusted=[…]) after looking at them, and call "
+        "edge_infer_convert.convert() with the model."
+    )
 
 
 def _load_pickle(file: Path) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from edge_infer.errors import UnsupportedModelError
 from edge_infer.manifest import Column, Cut, Inputs, Tensor
 from edge_infer_convert.graph.builder import ML, GraphBuilder
 from edge_infer_convert.graph.leaf import convert_leaf
@@ -128,7 +129,13 @@ class _Emitter:
         """The tensor that holds a numeric feature, and its column there."""
         if isinstance(feature, Raw):
             return NUMBERS, self.inputs.columns[feature.column].index
-        return self.places[feature.step][feature.index]
+        step = feature.step
+        if step not in self.places:
+            raise UnsupportedModelError(
+                f"step {step.path!r} ({type(step.estimator).__name__}): its transform cannot be converted; "
+                "replace the step, or leave it out of the pipeline and do its work before the model"
+            )
+        return self.places[step][feature.index]
 
     def gather(self, features: list[Feature]) -> str:
         """One tensor [rows, len(features)] of numeric features in this order."""

@@ -40,7 +40,7 @@ def convert_leaf(
     outputs = builder.inline(model, {model.graph.input[0].name: reads})
     if is_classifier(estimator):
         return _classifier(builder, estimator, model, outputs, renumbered=subject is not estimator)
-    return _by_method(estimator, outputs)
+    return _by_method(builder, estimator, outputs)
 
 
 def _skl2onnx(estimator: Any, builder: GraphBuilder, width: int) -> ModelProto:
@@ -122,14 +122,23 @@ def _probabilities(builder: GraphBuilder, estimator: Any, model: ModelProto, out
     return [output]
 
 
-def _by_method(estimator: Any, outputs: list[str]) -> dict[str, list[str]]:
+def _by_method(builder: GraphBuilder, estimator: Any, outputs: list[str]) -> dict[str, list[str]]:
     if is_clusterer(estimator) and len(outputs) == 2:
         return {"predict": [outputs[0]], "transform": [outputs[1]]}
     if is_outlier_detector(estimator) and len(outputs) >= 2:
-        return {"predict": [outputs[0]], "decision_function": [outputs[1]]}
+        return _outlier_scores(builder, estimator, outputs)
     if hasattr(estimator, "transform") and not is_regressor(estimator):
         return {"transform": [outputs[0]]}
     return {"predict": [outputs[0]]}
+
+
+def _outlier_scores(builder: GraphBuilder, estimator: Any, outputs: list[str]) -> dict[str, list[str]]:
+    """scikit-learn's decision_function is score_samples − offset_."""
+    answers = {"predict": [outputs[0]], "decision_function": [outputs[1]]}
+    if hasattr(estimator, "score_samples") and hasattr(estimator, "offset_"):
+        offset = builder.constant(np.ravel(estimator.offset_)[0])
+        answers["score_samples"] = [builder.node("Add", outputs[1], offset)]
+    return answers
 
 
 def _unsupported(path: str, estimator: Any, error: Exception) -> UnsupportedModelError:

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from edge_infer.errors import UnsupportedModelError
 from edge_infer_convert.graph import columnwise
@@ -96,7 +97,7 @@ class _Walk:
 
     def visit(self, estimator: Any, features: list[Feature], path: str, *, final: bool = False) -> list[Feature]:
         """The features behind `estimator`. `final` tells whether its answers are the model's."""
-        if estimator is None or estimator == "passthrough":
+        if estimator is None or estimator == "passthrough" or _is_identity(estimator):
             return features
         if isinstance(estimator, str) and estimator == "drop":
             return []
@@ -180,6 +181,11 @@ class _Walk:
             else "gets text columns; encode them before it (OneHotEncoder, OrdinalEncoder, TargetEncoder)"
         )
         raise UnsupportedModelError(f"step {name!r} ({kind}) {reason}. Text vectorisers are not supported yet.")
+
+
+def _is_identity(estimator: Any) -> bool:
+    """A fitted ColumnTransformer has such steps in place of "passthrough"."""
+    return type(estimator) is FunctionTransformer and estimator.func is None
 
 
 def _join(path: str, name: str) -> str:

@@ -78,8 +78,15 @@ def alphabet(
         return [*categories[feature.column], missing.get(feature.column, np.nan), UNKNOWN_TEXT]
     if isinstance(feature, StepOutput) and feature.text:
         return _through(feature, categories, missing)
-    numbers = sorted({float(value) for value in columnwise.known_values(step.estimator, position)})
-    return [*numbers, np.nan, (numbers[-1] if numbers else 0.0) * 2 + 1.5]
+    return _numbers(columnwise.known_values(step.estimator, position))
+
+
+def _numbers(known: list[Any]) -> list[Any]:
+    """Floats; of booleans among objects the values themselves, which an encoder compares as they are."""
+    numbers = {float(value): value for value in known}
+    if known and all(type(value) is bool for value in known):
+        return [*(numbers[key] for key in sorted(numbers)), None, 7]
+    return [*sorted(numbers), np.nan, max(numbers, default=0.0) * 2 + 1.5]
 
 
 def _through(feature: StepOutput, categories: dict[int, list[str]], missing: dict[int, Any]) -> list[Any]:
@@ -104,7 +111,7 @@ def _answers(step: Step, alphabets: list[list[Any]], position: int) -> NDArray[n
         cells = [wanted if i == position else other[:1] * len(wanted) for i, other in enumerate(alphabets)]
         try:
             rows[chosen] = np.asarray(_apply(step, cells), dtype=np.float64) if wanted else 0
-        except ValueError:
+        except (ValueError, TypeError):
             continue
     return rows
 
@@ -116,7 +123,7 @@ def _apply(step: Step, columns: list[list[Any]]) -> Any:
         frame = pd.DataFrame({i: _series(values, step.inputs[i].text) for i, values in enumerate(columns)})
         frame.columns = pd.Index(names)
         data: Any = frame
-    elif any(isinstance(value, str) for values in columns for value in values):
+    elif any(_as_objects(values, step.inputs[i].text) for i, values in enumerate(columns)):
         data = np.array(columns, dtype=object).T
     else:
         data = np.array(columns, dtype=np.float64).T
@@ -127,4 +134,8 @@ def _apply(step: Step, columns: list[list[Any]]) -> Any:
 
 
 def _series(values: list[Any], text: bool) -> pd.Series[Any]:
-    return pd.Series(values, dtype=object if text else np.float64)
+    return pd.Series(values, dtype=object if _as_objects(values, text) else np.float64)
+
+
+def _as_objects(values: list[Any], text: bool) -> bool:
+    return text or any(value is None or isinstance(value, bool) for value in values)

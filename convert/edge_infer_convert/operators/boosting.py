@@ -14,6 +14,7 @@ from onnx import numpy_helper
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from edge_infer_convert.graph.builder import ML, GraphBuilder
+from edge_infer_convert.operators.linear import sigmoid
 from edge_infer_convert.operators.registry import operator
 from edge_infer_convert.operators.trees import float32_not_above
 
@@ -38,7 +39,7 @@ def hist_classifier(builder: GraphBuilder, model: Any, reads: str) -> dict[str, 
     """Two classes: the sigmoid of one sum; more: the softmax of a sum for each."""
     raw = _raw(builder, model, reads)
     if len(model.classes_) == 2:
-        positive = builder.node("Sigmoid", raw)
+        positive = sigmoid(builder, raw)
         probabilities = builder.node("Concat", builder.node("Sub", builder.constant(1.0), positive), positive, axis=1)
         scores = builder.node("Reshape", raw, builder.constant([-1], np.int64))
     else:

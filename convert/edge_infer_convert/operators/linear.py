@@ -11,6 +11,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from edge_infer_convert.graph.builder import GraphBuilder
 from edge_infer_convert.operators.registry import operator
 
+__all__ = ["sigmoid"]
+
 _REGRESSORS = (
     linear_model.LinearRegression,
     linear_model.Ridge,
@@ -45,14 +47,14 @@ def linear_regressor(builder: GraphBuilder, model: Any, reads: str) -> dict[str,
     return {"predict": [_scores(builder, model, reads)]}
 
 
-@operator(linear_model.LogisticRegression, linear_model.LogisticRegressionCV, LinearDiscriminantAnalysis)
+@operator(linear_model.LogisticRegression, linear_model.LogisticRegressionCV)
 def logistic_classifier(builder: GraphBuilder, model: Any, reads: str) -> dict[str, list[str]]:
     """Scores, then the sigmoid of the one score (two classes), or the softmax."""
     scores = _scores(builder, model, reads)
     if len(model.classes_) == 2:
-        probabilities = _two_columns(builder, builder.node("Sigmoid", scores))
+        probabilities = _two_columns(builder, sigmoid(builder, scores))
     elif getattr(model, "solver", None) == "liblinear":
-        probabilities = _normalised(builder, builder.node("Sigmoid", scores))
+        probabilities = _normalised(builder, sigmoid(builder, scores))
     else:
         probabilities = builder.node("Softmax", scores, axis=1)
     return {
@@ -60,6 +62,17 @@ def logistic_classifier(builder: GraphBuilder, model: Any, reads: str) -> dict[s
         "predict_proba": [probabilities],
         "decision_function": [scores],
     }
+
+
+@operator(LinearDiscriminantAnalysis)
+def discriminant(builder: GraphBuilder, model: Any, reads: str) -> dict[str, list[str]]:
+    """The logistic answers, and the rows in the space that tells the classes apart."""
+    answers = logistic_classifier(builder, model, reads)
+    if model.solver == "lsqr":  # has no transform
+        return answers
+    centred = builder.node("Sub", reads, builder.constant(model.xbar_)) if model.solver == "svd" else reads
+    scalings = model.scalings_[:, : model._max_components]
+    return answers | {"transform": [builder.node("MatMul", centred, builder.constant(scalings))]}
 
 
 @operator(*_SCORE_CLASSIFIERS, when=lambda model: np.ndim(model.classes_) == 1 and not _multilabel(model))
@@ -90,6 +103,16 @@ def _positions(builder: GraphBuilder, model: Any, scores: str) -> str:
 
         return builder.node("Cast", builder.node("Greater", scores, builder.constant(0.0)), to=TensorProto.INT64)
     return builder.node("ArgMax", scores, axis=1, keepdims=0)
+
+
+def sigmoid(builder: GraphBuilder, x: str) -> str:
+    """1 / (1 + e⁻ˣ). onnxruntime's Sigmoid is cut off far from 0, where ratios of tiny numbers may still matter."""
+    if builder.dtype == np.float32:
+        return builder.node("Sigmoid", x)
+    zero, one = builder.constant(0.0), builder.constant(1.0)
+    above = builder.node("Exp", builder.node("Min", x, zero))
+    below = builder.node("Add", one, builder.node("Exp", builder.node("Neg", builder.node("Abs", x))))
+    return builder.node("Div", above, below)
 
 
 def _two_columns(builder: GraphBuilder, positive: str) -> str:

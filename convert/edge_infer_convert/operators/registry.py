@@ -12,7 +12,7 @@ __all__ = ["Operator", "find_operator", "operator"]
 #: (builder, fitted estimator, tensor [rows, features]) → tensors by method; None: this case is left to skl2onnx.
 Operator = Callable[[GraphBuilder, Any, str], dict[str, list[str]]]
 
-_OPERATORS: dict[type, tuple[Operator, Callable[[Any], bool]]] = {}
+_OPERATORS: dict[type, list[tuple[Operator, Callable[[Any], bool]]]] = {}
 
 
 def operator(*classes: type, when: Callable[[Any], bool] = lambda estimator: True) -> Callable[[Operator], Operator]:
@@ -20,13 +20,12 @@ def operator(*classes: type, when: Callable[[Any], bool] = lambda estimator: Tru
 
     def register(function: Operator) -> Operator:
         for kind in classes:
-            _OPERATORS[kind] = (function, when)
+            _OPERATORS.setdefault(kind, []).append((function, when))
         return function
 
     return register
 
 
 def find_operator(estimator: Any) -> Operator | None:
-    """The registered converter; subclasses are not taken for their base."""
-    function, when = _OPERATORS.get(type(estimator), (None, None))
-    return function if function is not None and when is not None and when(estimator) else None
+    """The first registered converter that takes this case; subclasses are not taken for their base."""
+    return next((function for function, when in _OPERATORS.get(type(estimator), []) if when(estimator)), None)

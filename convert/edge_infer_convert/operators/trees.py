@@ -6,7 +6,7 @@ not above t, so float32 nodes decide as the original does. Learned routes of NaN
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,13 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
+from edge_infer.errors import UnsupportedModelError
 from edge_infer_convert.graph.builder import ML, GraphBuilder
 from edge_infer_convert.operators.registry import operator
 
-__all__ = ["float32_not_above"]
+__all__ = ["float32_not_above", "leaf_values", "sum_of_leaves"]
+
+_MOST_LEAVES: Final = 2**24  # float32 counts no further
 
 
 def float32_not_above(values: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -78,33 +81,62 @@ def _first_largest(builder: GraphBuilder, probabilities: str) -> str:
 
 def _mean(builder: GraphBuilder, trees: list[Any], reads: str) -> str:
     """Sum of the leaves [rows, outputs], divided by the number of trees as scikit-learn does."""
-    features = reads
-    if builder.dtype != np.float32:  # scikit-learn's own cast
-        features = builder.node("Cast", reads, to=TensorProto.FLOAT)
-    total = builder.node("TreeEnsembleRegressor", features, domain=ML, **_ensemble(trees))
-    if builder.dtype != np.float32:
-        total = builder.node("Cast", total, to=builder.elem_type)
+    total = sum_of_leaves(builder, trees, [leaf_values(tree) for tree in trees], reads)
     return builder.node("Div", total, builder.constant(float(len(trees)))) if len(trees) > 1 else total
 
 
-def _ensemble(trees: list[Any]) -> dict[str, Any]:
-    parts = [_tree(index, tree) for index, tree in enumerate(trees)]
+def leaf_values(tree: Any) -> NDArray[np.float64]:
+    """Shape (leaves, outputs)."""
+    return np.asarray(tree.value.reshape(tree.node_count, -1)[tree.children_left < 0], dtype=np.float64)
+
+
+def sum_of_leaves(builder: GraphBuilder, trees: list[Any], leaves: list[NDArray[np.float64]], reads: str) -> str:
+    """For each row, the values of the leaf that it reaches in each tree, summed: [rows, outputs].
+
+    `leaves` holds each tree's values, shape (leaves, outputs). In float64 the trees tell only the leaf (float32
+    nodes decide as scikit-learn does), and a float64 table has its values.
+    """
+    if builder.dtype == np.float32:
+        return builder.node("TreeEnsembleRegressor", reads, domain=ML, **_ensemble(trees, leaves))
+    features = builder.node("Cast", reads, to=TensorProto.FLOAT)  # scikit-learn's own cast
+    ends = np.cumsum([0, *(len(values) for values in leaves)])
+    if ends[-1] > _MOST_LEAVES:
+        raise UnsupportedModelError(f"{ends[-1]:,} leaves in float64; at most {_MOST_LEAVES:,} are supported")
+    numbers = [
+        _one_hot(np.arange(start, start + len(values)), i, len(trees))
+        for i, (start, values) in enumerate(zip(ends, leaves, strict=False))
+    ]
+    reached = builder.node("TreeEnsembleRegressor", features, domain=ML, **_ensemble(trees, numbers))
+    places = builder.node("Cast", reached, to=TensorProto.INT64)
+    values = builder.node("Gather", builder.constant(np.concatenate(leaves)), places, axis=0)
+    return builder.node("ReduceSum", values, builder.constant([1], np.int64), keepdims=0)
+
+
+def _one_hot(numbers: NDArray[np.int64], column: int, width: int) -> NDArray[np.float64]:
+    out = np.zeros((len(numbers), width))
+    out[:, column] = numbers
+    return out
+
+
+def _ensemble(trees: list[Any], leaves: list[NDArray[np.float64]]) -> dict[str, Any]:
+    parts = [_tree(index, tree, values) for index, (tree, values) in enumerate(zip(trees, leaves, strict=True))]
     merged = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     modes = np.where(merged.pop("leaf"), "LEAF", "BRANCH_LEQ").tolist()
     return {
         **{key: values.tolist() for key, values in merged.items()},
         "nodes_modes": modes,
-        "n_targets": int(trees[0].value.shape[1] * trees[0].value.shape[2]),
+        "n_targets": leaves[0].shape[1],
         "aggregate_function": "SUM",
         "post_transform": "NONE",
     }
 
 
-def _tree(index: int, tree: Any) -> dict[str, NDArray[Any]]:
+def _tree(index: int, tree: Any, values: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
     nodes = np.arange(tree.node_count)
     leaf = tree.children_left < 0
-    values = tree.value.reshape(tree.node_count, -1)[leaf]
-    targets = values.shape[1]
+    told = values != 0  # zeros need no entry, but each leaf needs one
+    told[:, 0] |= ~told.any(axis=1)
+    places, targets = np.nonzero(told)
     return {
         "leaf": leaf,
         "nodes_treeids": np.full(len(nodes), index),
@@ -114,10 +146,10 @@ def _tree(index: int, tree: Any) -> dict[str, NDArray[Any]]:
         "nodes_truenodeids": np.where(leaf, 0, tree.children_left),
         "nodes_falsenodeids": np.where(leaf, 0, tree.children_right),
         "nodes_missing_value_tracks_true": np.where(leaf, 0, _missing_left(tree)).astype(np.int64),
-        "target_treeids": np.full(values.size, index),
-        "target_nodeids": np.repeat(nodes[leaf], targets),
-        "target_ids": np.tile(np.arange(targets), len(values)),
-        "target_weights": values.reshape(-1).astype(np.float32),
+        "target_treeids": np.full(len(places), index),
+        "target_nodeids": nodes[leaf][places],
+        "target_ids": targets,
+        "target_weights": values[told].astype(np.float32),
     }
 
 

@@ -1,0 +1,164 @@
+"""The gate: what is not equal is not written, and the message says where to look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.multiclass import OneVsOneClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from edge_infer.errors import EdgeInferError, ParityError, UnsupportedModelError, UsageError
+from edge_infer_convert import convert, to_onnx
+from edge_infer_convert.demo import train
+from edge_infer_convert.graph.builder import GraphBuilder
+from edge_infer_convert.operators import registry
+from edge_infer_convert.operators.scaling import standard_scaler
+from tests.convert.pipelines import fitted
+
+
+def _slightly_wrong(builder: GraphBuilder, scaler: Any, reads: str) -> dict[str, list[str]]:
+    [right] = standard_scaler(builder, scaler, reads)["transform"]
+    return {"transform": [builder.node("Mul", right, builder.constant(1.001))]}
+
+
+@pytest.fixture
+def wrong_scaler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry._OPERATORS, StandardScaler, [(_slightly_wrong, lambda scaler: True)])
+
+
+@pytest.mark.usefixtures("wrong_scaler")
+def test_wrong_step_fails_the_conversion_is_named_and_nothing_is_written(tmp_path: Path) -> None:
+    estimator, X, _ = train()
+    with pytest.raises(ParityError, match=r"to blame: .*standardscaler.*StandardScaler") as caught:
+        convert(estimator, data=X, name="p", output=tmp_path / "p.onnx")
+    assert list(tmp_path.iterdir()) == []
+    lines = caught.value.table.splitlines()
+    assert 2 <= len(lines) <= 20
+    assert max(map(len, lines)) <= 104
+    assert lines[0].split() == ["row", "kind", "method", "original", "converted", "input"]
+    assert "float32 was tried too" in str(caught.value)
+
+
+@pytest.mark.usefixtures("wrong_scaler")
+def test_existing_artifact_survives_a_failed_conversion(tmp_path: Path) -> None:
+    (tmp_path / "p.onnx").write_bytes(b"the old one")
+    estimator, X, _ = train()
+    with pytest.raises(ParityError):
+        convert(estimator, data=X, name="p", output=tmp_path / "p.onnx", precision="float32")
+    assert (tmp_path / "p.onnx").read_bytes() == b"the old one"
+    assert [file.name for file in tmp_path.iterdir()] == ["p.onnx"]
+
+
+def test_far_probes_on_a_boundary_are_counted_as_borderline_not_dropped() -> None:
+    """Two equal columns of opposite weight: every row lies on the boundary, and rounding decides."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2)) * 1e3
+    model = LogisticRegression().fit(X, rng.integers(2, size=200))
+    model.coef_ = np.array([[1 / 3, -1 / 3]])
+    model.intercept_ = np.array([0.0])
+    X[:, 1] = X[:, 0] * (1 + 1e-9)
+    certificate = convert(model, data=X, name="b", precision="float32").certificate
+    assert certificate["borderline"] > 0
+    assert certificate["rows"] >= 600
+    assert certificate["outputs"]["predict"]["differing"] == 0
+
+
+def test_float64_is_chosen_with_the_reason_where_float32_does_not_hold() -> None:
+    X, y = load_breast_cancer(return_X_y=True)
+    model = make_pipeline(StandardScaler(), RandomForestRegressor(20, random_state=0)).fit(X, y)
+    conversion = convert(model, data=X, name="f")
+    assert conversion.manifest.precision == "float64"
+    assert conversion.manifest.precision_reason.startswith("float32 does not hold: ")
+    with pytest.raises(ParityError):
+        convert(model, data=X, name="f", precision="float32")
+
+
+def test_whole_numbers_beyond_2_to_24_go_to_float64_and_stay_apart() -> None:
+    import edge_infer
+
+    X = pd.DataFrame({"id": np.arange(2**24, 2**24 + 100), "x": np.linspace(0, 1, 100)})
+    model = LinearRegression().fit(X, X["id"] - 2**24)
+    conversion = convert(model, data=X, name="n")
+    assert conversion.manifest.precision == "float64"
+    assert "'id'" in conversion.manifest.precision_reason
+    answers = edge_infer.load(conversion.data).predict(X)
+    np.testing.assert_allclose(answers, model.predict(X), rtol=1e-9, atol=1e-6)
+
+
+def test_strict_privacy_refuses_models_that_carry_training_rows() -> None:
+    X, y = load_iris(return_X_y=True)
+    model = make_pipeline(StandardScaler(), KNeighborsClassifier(3, weights="uniform")).fit(X, y)
+    with pytest.raises(UnsupportedModelError, match=r"kneighborsclassifier.*150 training rows"):
+        convert(model, data=X, name="k", strict_privacy=True)
+    estimator, data = fitted("neighbours")
+    assert convert(estimator, data=data, name="k").manifest.training_rows == len(data)
+
+
+def test_strict_privacy_lets_models_pass_that_carry_no_rows() -> None:
+    estimator, X, _ = train()
+    assert convert(estimator, data=X, name="p", strict_privacy=True).manifest.training_rows == 0
+
+
+def test_step_that_has_no_converter_is_named_with_reason_and_remedy() -> None:
+    X, y = load_iris(return_X_y=True)
+    model = make_pipeline(FunctionTransformer(np.log1p), LogisticRegression(max_iter=500)).fit(X, y)
+    with pytest.raises(UnsupportedModelError, match=r"'functiontransformer'.*\n?.*Replace the step") as caught:
+        convert(model, data=X, name="f")
+    assert len(str(caught.value)) < 1000
+
+
+def test_graph_that_no_onnxruntime_runs_is_refused_as_unsupported() -> None:
+    X, y = load_iris(return_X_y=True)
+    model = OneVsOneClassifier(LogisticRegression(max_iter=500)).fit(X, np.array(["a", "b", "c"])[y])
+    with pytest.raises(UnsupportedModelError, match="cannot be"):
+        convert(model, data=X, name="o")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"name": ""},
+        {"name": "a b"},
+        {"name": "../up"},
+        {"name": "p", "version": "1/2"},
+        {"name": "p", "precision": "float16"},
+    ],
+)
+def test_wrong_argument_is_a_usage_error_before_any_work(arguments: dict[str, str]) -> None:
+    with pytest.raises(UsageError):
+        convert(None, **arguments)  # type: ignore[arg-type]
+
+
+def test_stages_are_announced_in_order() -> None:
+    estimator, X, _ = train()
+    stages: list[str] = []
+    conversion = convert(estimator, data=X, name="p", progress=lambda stage, detail: stages.append(stage))
+    assert stages == ["schema", "convert", "probe", "package"]
+    assert set(conversion.seconds) == set(stages)
+
+
+def test_methods_that_cannot_be_converted_are_listed_with_a_reason() -> None:
+    estimator, data = fitted("ada_boost")
+    missing = convert(estimator, data=data, name="a").manifest.missing_methods
+    assert list(missing) == ["decision_function"]
+
+
+def test_graph_alone_has_no_metadata() -> None:
+    estimator, X, _ = train()
+    assert not to_onnx(estimator, X).metadata_props
+
+
+@pytest.mark.parametrize("estimator", [None, 3, "model", object(), LogisticRegression, LogisticRegression(), {}])
+def test_what_is_no_fitted_estimator_is_refused_with_a_typed_error(estimator: Any) -> None:
+    for data in (None, np.zeros((5, 2))):
+        with pytest.raises(EdgeInferError):
+            convert(estimator, data=data, name="x")

@@ -1,0 +1,150 @@
+"""Model files and data files: what may run code is asked for, what is broken is named."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import FunctionTransformer
+
+from edge_infer.errors import EdgeInferError, SchemaError, UntrustedSourceError
+from edge_infer_convert import convert, load_estimator, read_sample
+from edge_infer_convert.demo import load_penguins, train
+
+
+class _Touch:
+    """Pickled, it makes a file when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_pickle_without_trust_is_refused_with_advice_and_runs_nothing(tmp_path: Path) -> None:
+    trace, file = tmp_path / "trace", tmp_path / "model.pkl"
+    file.write_bytes(pickle.dumps(_Touch(trace)))
+    with pytest.raises(UntrustedSourceError, match="--trust-pickle") as caught:
+        load_estimator(file)
+    assert "skops.io.dump" in str(caught.value)
+    assert not trace.exists()
+    load_estimator(file, trust_pickle=True)
+    assert trace.exists(), "the pickle has no effect: the test proves nothing"
+
+
+@pytest.mark.parametrize("suffix", [".pkl", ".joblib", ".whatever"])
+def test_trusted_pickle_gives_the_model_whatever_its_suffix(tmp_path: Path, suffix: str) -> None:
+    estimator, X, _ = train()
+    file = tmp_path / f"model{suffix}"
+    if suffix == ".pkl":
+        file.write_bytes(pickle.dumps(estimator))
+    else:
+        joblib.dump(estimator, file, compress=3)
+    loaded = load_estimator(file, trust_pickle=True)
+    assert (loaded.predict(X) == estimator.predict(X)).all()
+
+
+def test_skops_file_needs_no_trust_and_converts(tmp_path: Path) -> None:
+    estimator, X, _ = train()
+    skops.io.dump(estimator, tmp_path / "model.skops")
+    loaded = load_estimator(tmp_path / "model.skops")
+    assert convert(loaded, data=X, name="p").data == convert(estimator, data=X, name="p").data
+
+
+def test_skops_file_with_untrusted_types_is_refused_and_they_are_listed(tmp_path: Path) -> None:
+    skops.io.dump(FunctionTransformer(load_penguins), tmp_path / "model.skops")
+    with pytest.raises(UntrustedSourceError, match="load_penguins"):
+        load_estimator(tmp_path / "model.skops")
+
+
+def _torn(file: Path) -> None:
+    file.write_bytes(pickle.dumps(LogisticRegression())[:-40])
+
+
+def _torn_zip(file: Path) -> None:
+    skops.io.dump(LogisticRegression(), file)
+    file.write_bytes(file.read_bytes()[:-30])
+
+
+def _broken_skops(file: Path) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("schema.json", "{not json")
+
+
+_BROKEN = {
+    "empty": lambda file: file.write_bytes(b""),
+    "text": lambda file: file.write_text("bill_length_mm,species\n1,2\n"),
+    "zeros": lambda file: file.write_bytes(bytes(100)),
+    "torn pickle": _torn,
+    "torn skops": _torn_zip,
+    "broken skops": _broken_skops,
+    "missing module": lambda file: file.write_bytes(b"cno_such_module\nModel\n."),
+    "missing class": lambda file: file.write_bytes(b"csklearn.linear_model\nNoSuchModel\n."),
+}
+
+
+@pytest.mark.parametrize("kind", _BROKEN)
+def test_broken_model_file_gives_a_typed_error_that_names_it(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "model.bin"
+    _BROKEN[kind](file)
+    with pytest.raises(UntrustedSourceError, match=r"model\.bin"):
+        load_estimator(file, trust_pickle=True)
+
+
+def test_missing_module_is_named_with_a_remedy(tmp_path: Path) -> None:
+    _BROKEN["missing module"](tmp_path / "m.pkl")
+    with pytest.raises(UntrustedSourceError, match=r"'no_such_module'.*\s.*Install it|'no_such_module'"):
+        load_estimator(tmp_path / "m.pkl", trust_pickle=True)
+
+
+def test_folder_and_absent_file_are_os_errors_that_name_them(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match="folder"):
+        load_estimator(tmp_path)
+    with pytest.raises(FileNotFoundError, match="absent"):
+        load_estimator(tmp_path / "absent.pkl")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".jsonl", ".CSV"])
+def test_sample_is_the_same_from_every_format(tmp_path: Path, suffix: str) -> None:
+    X, y = load_penguins()
+    frame = X.assign(species=y)
+    file = tmp_path / f"data{suffix}"
+    {
+        ".csv": lambda: frame.to_csv(file, index=False),
+        ".tsv": lambda: frame.to_csv(file, index=False, sep="\t"),
+        ".parquet": lambda: frame.to_parquet(file),
+        ".jsonl": lambda: frame.to_json(file, orient="records", lines=True),
+    }[suffix.lower()]()
+    sample = read_sample(file, "species")
+    pd.testing.assert_frame_equal(sample, X, check_dtype=False)
+
+
+def test_absent_target_column_is_told_with_the_columns_there_are(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(SchemaError, match=r"no column 'z'.*'x', 'y'"):
+        read_sample(tmp_path / "a.csv", "z")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.parquet", b"not parquet"), ("a.csv", b""), ("a.csv", b'a,b\n"1,2\n3'), ("a.jsonl", b"{"), ("a.xlsx", b"x")],
+)
+def test_broken_data_file_gives_a_typed_error_that_names_it(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(EdgeInferError, match=name):
+        read_sample(tmp_path / name)
+
+
+def test_csv_that_is_not_utf8_gives_a_typed_error(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("Größe\n1\n".encode("latin-1"))
+    with pytest.raises(SchemaError, match=r"a\.csv"):
+        read_sample(tmp_path / "a.csv")
