@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edge_infer.errors import EdgeInferError, InputError
     from edge_infer.model import Model, load
     from edge_infer.session import SessionOptions
-    from edge_infer.verify import Check, verify
+    from edge_infer.verification import Check, verify
 
 __all__ = [
     "Artifact",
@@ -36,14 +36,14 @@ __all__ = [
 
 _HOMES = {
     "Artifact": "artifact",
-    "Check": "verify",
+    "Check": "verification",
     "EdgeInferError": "errors",
     "InputError": "errors",
     "Model": "model",
     "SessionOptions": "session",
     "load": "model",
     "read_artifact": "artifact",
-    "verify": "verify",
+    "verify": "verification",
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_infer.errors import GraphMismatchError
 from edge_infer.manifest import Output
 
 __all__ = ["Decoder"]
@@ -22,25 +23,57 @@ class Decoder:
         self.tensors = [output.index] if output.index is not None else list(output.tensors)
         self._output = output
         self._dtype = np.dtype(output.dtype)
-        self._classes = [_labels(labels, self._dtype) for labels in output.classes or ()]
+        self._classes = tuple(_labels(labels, self._dtype) for labels in output.classes or ())
+        #: The shape of a row that each tensor must have; sizes differ between the arrays of a list.
+        self._shape = output.shape if not output.listed else None
+        if len(self._classes) > 1:
+            self._shape = (len(self._classes),)
 
     @property
     def classes(self) -> list[NDArray[Any]]:
-        """The labels of each label column, in the original's dtype."""
-        return self._classes
+        """The labels of each label column, in the original's dtype; read-only arrays."""
+        return list(self._classes)
 
-    def decode(self, arrays: list[NDArray[Any]], *, single: bool) -> Any:
-        """One record's answer is a Python scalar or an array of one dimension less."""
+    def decode(self, arrays: list[NDArray[Any]], *, rows: int, single: bool) -> Any:
+        """One record's answer is a Python scalar or an array of one dimension less.
+
+        Raises:
+            GraphMismatchError: the graph gave what the manifest does not say.
+        """
+        for array in arrays:
+            if array.shape[:1] != (rows,) or (self._shape is not None and array.shape[1:] != self._shape):
+                raise self._mismatch(f"an array of the shape {array.shape} for {rows} rows")
         if self._classes:
             return self._first(self._labelled(arrays[0]), single)
-        typed = [array.astype(self._dtype, copy=False) for array in arrays]
+        typed = [self._typed(array) for array in arrays]
         return [self._first(array, single) for array in typed] if self._output.listed else self._first(typed[0], single)
 
+    def _typed(self, array: NDArray[Any]) -> NDArray[Any]:
+        if (array.dtype.kind in "OU") != (self._dtype.kind in "OU"):
+            raise self._mismatch(f"an array of {array.dtype}")
+        return array.astype(self._dtype, copy=False)
+
     def _labelled(self, index: NDArray[Any]) -> NDArray[Any]:
+        if index.dtype.kind != "i":
+            raise self._mismatch(f"positions of the dtype {index.dtype}")
         if len(self._classes) == 1:
-            return np.asarray(self._classes[0][index])
-        columns = [classes[index[:, i]] for i, classes in enumerate(self._classes)]
-        return np.stack(columns, axis=1).astype(self._dtype, copy=False)
+            return self._picked(self._classes[0], index)
+        columns = [self._picked(classes, index[:, i]) for i, classes in enumerate(self._classes)]
+        return np.stack(columns, axis=1)
+
+    def _picked(self, labels: NDArray[Any], index: NDArray[Any]) -> NDArray[Any]:
+        if len(index):
+            lowest, highest = (index[0], index[0]) if len(index) == 1 else (index.min(), index.max())
+            if lowest < 0 or highest >= len(labels):
+                raise self._mismatch(f"positions from {lowest} to {highest} among {len(labels)} classes")
+        return np.asarray(labels[index])
+
+    def _mismatch(self, got: str) -> GraphMismatchError:
+        output = self._output
+        return GraphMismatchError(
+            f"{output.method}: expected {output.dtype} answers of the shape {output.shape} a row as the manifest "
+            f"says, the graph gave {got}"
+        )
 
     def _first(self, array: NDArray[Any], single: bool) -> Any:
         if not single:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from edge_infer import wire
-from edge_infer.errors import ArtifactError, GraphMismatchError, LimitError
+from edge_infer.errors import ArtifactError, GraphMismatchError, LimitError, RuntimeFitError
 from edge_infer.goldens import Goldens, parse_goldens
 from edge_infer.limits import LIMITS, Limits
 from edge_infer.manifest import (
@@ -15,6 +18,7 @@ from edge_infer.manifest import (
     KEY_PARITY,
     KEY_REFERENCE,
     Manifest,
+    Output,
     Tensor,
     parse_manifest,
 )
@@ -22,7 +26,7 @@ from edge_infer.plain_onnx import manifest_from_graph
 from edge_infer.strict_json import parse
 from edge_infer.wire import ModelFacts, TensorInfo
 
-__all__ = ["Artifact", "parse_artifact", "read_artifact"]
+__all__ = ["Artifact", "naming", "parse_artifact", "read_artifact"]
 
 _ELEM_TYPES = {"float32": 1, "int64": 7, "string": 8, "float64": 11}
 
@@ -49,7 +53,10 @@ class Artifact(NamedTuple):
     def goldens(self, limits: Limits = LIMITS) -> Goldens | None:
         """The golden rows, parsed and checked; None where the file has none."""
         text = self.facts.metadata.get(KEY_GOLDENS)
-        return None if text is None or not self.described else parse_goldens(text, self.manifest, limits)
+        if text is None or not self.described:
+            return None
+        with naming(self.source):
+            return parse_goldens(text, self.manifest, limits)
 
     def parity(self, limits: Limits = LIMITS) -> dict[str, object] | None:
         """The parity certificate as FORMAT.md describes it; None where the file has none."""
@@ -63,10 +70,11 @@ class Artifact(NamedTuple):
         text = self.facts.metadata.get(key)
         if text is None:
             return None
-        root = parse(text, what=key, most_bytes=most_bytes, most_depth=limits.json_depth)
-        if not isinstance(root.value, dict):
-            raise root.fail("an object")
-        return root.value
+        with naming(self.source):
+            root = parse(text, what=key, most_bytes=most_bytes, most_depth=limits.json_depth)
+            if not isinstance(root.value, dict):
+                raise root.fail("an object")
+            return root.value
 
 
 def read_artifact(path: str | os.PathLike[str], limits: Limits = LIMITS) -> Artifact:
@@ -77,11 +85,12 @@ def read_artifact(path: str | os.PathLike[str], limits: Limits = LIMITS) -> Arti
         ArtifactError: with the file's name and the reason.
     """
     source = os.fspath(path)
-    size = os.stat(source).st_size
-    if size > limits.model_bytes:
-        raise LimitError(f"the file has {size:,} bytes, the limit is {limits.model_bytes:,}", source)
     with open(source, "rb") as file:
-        data = file.read(limits.model_bytes + 1)
+        status = os.fstat(file.fileno())
+        if status.st_size > limits.model_bytes:
+            raise LimitError(f"the file has {status.st_size:,} bytes, the limit is {limits.model_bytes:,}", source)
+        # Python takes the memory that is asked for: no more than the file has, where that is known.
+        data = file.read(status.st_size if stat.S_ISREG(status.st_mode) else limits.model_bytes + 1)
     return parse_artifact(data, source=source, limits=limits)
 
 
@@ -91,16 +100,25 @@ def parse_artifact(data: bytes, *, source: str | None = None, limits: Limits = L
     Raises:
         ArtifactError: with the reason, and `source` where it is given.
     """
-    try:
+    with naming(source):
         facts = wire.scan(data, limits)
         wire.check_contents(facts)
         text = facts.metadata.get(KEY_MANIFEST)
-        manifest = manifest_from_graph(facts) if text is None else parse_manifest(text, limits)
+        manifest = manifest_from_graph(facts, limits) if text is None else parse_manifest(text, limits)
         if text is not None:
             _check_agreement(manifest, facts)
-    except ArtifactError as error:
-        raise (error.at(source) if source else error) from error.__cause__
     return Artifact(data, facts, manifest, text is not None, source)
+
+
+@contextmanager
+def naming(source: str | None) -> Iterator[None]:
+    """Errors about an artifact name its file."""
+    try:
+        yield
+    except (ArtifactError, RuntimeFitError) as error:
+        if source is None or error.source is not None:
+            raise
+        raise error.at(source) from error.__cause__
 
 
 def _check_agreement(manifest: Manifest, facts: ModelFacts) -> None:
@@ -110,13 +128,38 @@ def _check_agreement(manifest: Manifest, facts: ModelFacts) -> None:
         raise GraphMismatchError(f"the graph's inputs are {sorted(inputs)}, the manifest's are {sorted(declared)}")
     for name, tensor in declared.items():
         _check_input(tensor, inputs[name])
-    outputs = {info.name for info in facts.outputs}
+    outputs = {info.name: info for info in facts.outputs}
     for output in manifest.outputs:
-        absent = set(output.tensors) - outputs
+        absent = tuple(name for name in output.tensors if name not in outputs)
         if absent:
             raise GraphMismatchError(
                 f"the manifest's {output.method} needs outputs that the graph lacks: {sorted(absent)}"
             )
+        for name in output.tensors:
+            _check_output(output, outputs[name])
+
+
+def _check_output(output: Output, info: TensorInfo) -> None:
+    """What a graph leaves open is checked when it answers."""
+    text = output.dtype == "object" or output.dtype.startswith("<U")
+    if info.elem_type and text != (info.elem_type == _ELEM_TYPES["string"]):
+        raise GraphMismatchError(
+            f"output {info.name!r}: the manifest says {output.dtype}, the graph gives {'numbers' if text else 'text'}"
+        )
+    wanted = (None, *(output.shape if not output.listed else (None,) * len(output.shape)))
+    if info.shape is not None and not _may_be(info.shape, wanted):
+        raise GraphMismatchError(
+            f"output {info.name!r}: the manifest says a row's answer has the shape {output.shape}, "
+            f"the graph gives {info.shape}"
+        )
+
+
+def _may_be(shape: tuple[int | str | None, ...], wanted: tuple[int | None, ...]) -> bool:
+    """Whether sizes that both know are equal."""
+    if len(shape) != len(wanted):
+        return False
+    pairs = zip(shape, wanted, strict=True)
+    return all(size == want for size, want in pairs if isinstance(size, int) and want is not None)
 
 
 def _check_input(tensor: Tensor, info: TensorInfo) -> None:

@@ -7,7 +7,7 @@ Each reads one value (`one`) or a whole column (`many`); both follow the same ru
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from edge_infer.manifest import Column, Cut, Inputs
 
-__all__ = ["Coded", "ColumnReader", "Misfit", "column_readers", "is_missing"]
+__all__ = ["EXACT", "Coded", "ColumnReader", "Misfit", "cells", "column_readers", "is_missing", "misfits"]
 
 _LARGEST: Final = {"float32": float(np.finfo(np.float32).max), "float64": float(np.finfo(np.float64).max)}
-_EXACT: Final = {"float32": 2**24, "float64": 2**53}  # whole numbers up to here are exact
+EXACT: Final = {"float32": 2**24, "float64": 2**53}  # whole numbers up to here are exact
 _MISSING_TYPES: Final = frozenset({"NaTType", "NAType", "NoneType"})
 
 
@@ -49,30 +49,37 @@ class ColumnReader(Protocol):
 
 def is_missing(value: Any) -> bool:
     """None, NaN, pandas.NA and NaT, without importing pandas."""
-    return value is None or (isinstance(value, float) and value != value) or type(value).__name__ in _MISSING_TYPES
+    if value is None or type(value).__name__ in _MISSING_TYPES:
+        return True
+    return isinstance(value, float | np.floating) and bool(value != value)
 
 
 def column_readers(inputs: Inputs) -> list[ColumnReader]:
     """A reader for each column, in the manifest's order."""
     dtypes = {tensor.name: tensor.dtype for tensor in inputs.tensors}
-    first = iter(inputs.cut.first if isinstance(inputs.cut, Cut) else ())
-    return [
-        CodeReader(column, next(first, 0)) if column.kind == "string" else NumberReader(column, dtypes[column.tensor])
-        for column in inputs.columns
-    ]
+    return [_reader(column, dtypes[column.tensor], inputs.cut) for column in inputs.columns]
 
 
-def first_misfits(reader: ColumnReader, values: Iterable[Any], most: int) -> list[Misfit]:
-    """The first `most` values that do not fit, one by one. For error messages only: slow."""
+def _reader(column: Column, dtype: str, cut: Cut | None) -> ColumnReader:
+    if column.kind == "string":
+        return CodeReader(column, cut.first[column.index] if cut else 0)
+    return WholeReader(column) if dtype == "int64" else NumberReader(column, dtype)
+
+
+def misfits(reader: ColumnReader, values: NDArray[Any] | Coded) -> list[Misfit]:
+    """Every value that does not fit, one by one. For error messages only: slow."""
     found: list[Misfit] = []
-    for row, value in enumerate(values):
+    for row, value in enumerate(_expanded(values)):
         try:
             reader.one(value)
         except Misfit as misfit:
             found.append(Misfit(misfit.expected, misfit.got, row))
-            if len(found) >= most:
-                break
     return found
+
+
+def cells(values: Collection[Any]) -> NDArray[Any]:
+    """Objects as they are, shape (len(values),): a list among them stays a list."""
+    return np.fromiter(values, dtype=object, count=len(values))
 
 
 class NumberReader:
@@ -81,8 +88,9 @@ class NumberReader:
     def __init__(self, column: Column, dtype: str) -> None:
         self.column = column
         self._dtype = np.dtype(dtype)
-        self._largest = _LARGEST.get(dtype, math.inf)
-        self._exact = _EXACT.get(dtype, 2**63)
+        self._exact = EXACT[dtype]
+        self._whole = column.kind == "integer"  # these must be exact as floats too: pandas makes floats of gaps
+        self._largest = self._exact if self._whole else _LARGEST[dtype]
         self._closed = frozenset(column.categories or ()) if column.closed else None
 
     def one(self, value: Any) -> float:
@@ -90,39 +98,39 @@ class NumberReader:
             value = self._number(value)
         if value - value == 0.0:  # neither NaN nor infinite
             if not -self._largest <= value <= self._largest:
-                raise Misfit(f"a number that fits {self._dtype}", f"{value!r}")
+                raise Misfit(self._exact_whole() if self._whole else f"a number that fits {self._dtype}", f"{value!r}")
         elif value != value:
             if not self.column.missing:
                 raise Misfit(f"a {self.column.kind}", "a missing value (the original takes none here)")
         elif not self.column.infinite:
             raise Misfit("a finite number", f"{value!r}")
         if self._closed is not None and value == value and value not in self._closed:
-            raise Misfit(f"one of {_listing(self.column)}", f"{value:g}")
+            raise Misfit(f"one of {_listing(self.column)}", f"{value!r}")
         return value  # type: ignore[no-any-return]
+
+    def _exact_whole(self) -> str:
+        return f"a whole number that {self._dtype} holds exactly (up to {self._exact:,})"
 
     def _number(self, value: Any) -> float:
         """Any Python or numpy number as a float; text is not a number."""
         if isinstance(value, int | np.integer) and not -self._exact <= value <= self._exact:
-            raise Misfit(f"a whole number that {self._dtype} holds exactly (up to {self._exact:,})", f"{value!r:.40}")
-        if is_missing(value):
-            return math.nan
-        if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
-            raise Misfit(f"a {self.column.kind}", _described(value))
-        if isinstance(value, np.ndarray) and value.ndim:
-            raise Misfit(f"a {self.column.kind}", f"an array of shape {value.shape}")
-        return float(value)
+            raise Misfit(self._exact_whole(), _digits(value))
+        return math.nan if is_missing(value) else _as_float(value, self.column)
 
     def many(self, values: NDArray[Any] | Coded) -> NDArray[Any]:
         """Shape (rows,) → shape (rows,), a new array. Raises Misfit for the first row that does not fit."""
         if isinstance(values, Coded) or values.dtype.kind not in "fiub":
-            return self._one_by_one(_expanded(values))
+            return _one_by_one(self, values, self._dtype)
         if values.dtype.kind in "iu" and values.size and max(abs(int(values.min())), int(values.max())) > self._exact:
-            return self._one_by_one(values)
+            return _one_by_one(self, values, self._dtype)
         with np.errstate(over="ignore"):
             numbers: NDArray[Any] = values.astype(self._dtype)
-        if not self._all_fit(numbers):
-            return self._one_by_one(values)
+        if not self._all_fit(numbers) or (self._whole and values.dtype.kind == "f" and self._inexact(values)):
+            return _one_by_one(self, values, self._dtype)
         return numbers
+
+    def _inexact(self, values: NDArray[Any]) -> bool:
+        return bool((np.abs(values) > self._exact).any())
 
     def _all_fit(self, numbers: NDArray[Any]) -> bool:
         if self._closed is not None:
@@ -133,14 +141,35 @@ class NumberReader:
             return not np.isinf(numbers).any()
         return bool(np.isfinite(numbers).all())
 
-    def _one_by_one(self, values: Iterable[Any]) -> NDArray[Any]:
-        numbers = np.empty(len(values), self._dtype)  # type: ignore[arg-type]
-        for row, value in enumerate(values):
-            try:
-                numbers[row] = self.one(value)
-            except Misfit as misfit:
-                raise Misfit(misfit.expected, misfit.got, row) from None
-        return numbers
+
+class WholeReader:
+    """Whole numbers: int64, which has no missing value. A float must be whole."""
+
+    def __init__(self, column: Column) -> None:
+        self.column = column
+        self._closed = frozenset(column.categories or ()) if column.closed else None
+
+    def one(self, value: Any) -> int:
+        whole = int(value) if isinstance(value, int | np.integer) else self._whole(value)
+        if not -(2**63) <= whole < 2**63:
+            raise Misfit("a whole number that fits int64", _digits(whole))
+        if self._closed is not None and whole not in self._closed:
+            raise Misfit(f"one of {_listing(self.column)}", f"{whole}")
+        return whole
+
+    def _whole(self, value: Any) -> int:
+        if is_missing(value):
+            raise Misfit(f"a {self.column.kind}", "a missing value (the model takes none here)")
+        number = _as_float(value, self.column)
+        if not number.is_integer():  # nor are infinities
+            raise Misfit("a whole number", f"{number!r}")
+        return int(number)
+
+    def many(self, values: NDArray[Any] | Coded) -> NDArray[Any]:
+        """Shape (rows,) → int64 of shape (rows,). Raises Misfit for the first row that does not fit."""
+        if isinstance(values, Coded) or values.dtype.kind not in "ib" or self._closed is not None:
+            return _one_by_one(self, values, np.dtype(np.int64))
+        return values.astype(np.int64)
 
 
 class CodeReader:
@@ -201,18 +230,48 @@ class CodeReader:
         return table[coded.positions + 1]
 
 
-def _expanded(values: NDArray[Any] | Coded) -> Any:
-    if isinstance(values, Coded):
-        table = np.array([None, *values.values], dtype=object)
-        return table[values.positions + 1]
-    return values
+def _one_by_one(reader: ColumnReader, values: NDArray[Any] | Coded, dtype: np.dtype[Any]) -> NDArray[Any]:
+    column = _expanded(values)
+    numbers = np.empty(len(column), dtype)
+    for row, value in enumerate(column):
+        try:
+            numbers[row] = reader.one(value)
+        except Misfit as misfit:
+            raise Misfit(misfit.expected, misfit.got, row) from None
+    return numbers
+
+
+def _as_float(value: Any, column: Column) -> float:
+    """A value that is one real number; text, times and lists of one number are not."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        raise Misfit(f"a {column.kind}", f"an array of shape {value.shape}")
+    plain = value.item() if isinstance(value, np.ndarray) else value
+    if isinstance(plain, str | bytes | np.complexfloating) or not hasattr(plain, "__float__"):
+        raise Misfit(f"a {column.kind}", _described(plain))
+    try:
+        return float(plain)
+    except (TypeError, ValueError, OverflowError):
+        raise Misfit(f"a {column.kind}", _described(plain)) from None
+
+
+def _expanded(values: NDArray[Any] | Coded) -> NDArray[Any]:
+    return cells([None, *values.values])[values.positions + 1] if isinstance(values, Coded) else values
+
+
+def _digits(whole: int | np.integer[Any]) -> str:
+    """Python refuses to print very long whole numbers."""
+    return f"{int(whole)}" if -(10**30) < whole < 10**30 else "one of more than 30 digits"
 
 
 def _described(value: Any) -> str:
+    plain = value.item() if isinstance(value, np.generic) else value
     kind = {str: "text", bool: "true/false", int: "a whole number", float: "a number"}.get(
-        type(value), type(value).__name__
+        type(plain), type(value).__name__
     )
-    return f"{kind} {value!r:.60}"
+    if type(plain) is int:
+        return f"{kind} {_digits(plain)}"
+    shown = repr(plain) if isinstance(plain, str | bytes) else " ".join(str(plain).split())
+    return f"{kind} {shown:.60}"
 
 
 def _listing(column: Column) -> str:

@@ -27,7 +27,7 @@ Messages say what was expected, what came, where, and what to do next.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = [
     "ArtifactError",
@@ -88,7 +88,11 @@ class InputError(EdgeInferError, ValueError):
 
     def __init__(self, mismatches: Sequence[Mismatch], hint: str | None = None) -> None:
         self.mismatches = tuple(mismatches)
+        self.hint = hint
         super().__init__(_summary(self.mismatches, hint))
+
+    def __reduce__(self) -> tuple[Any, ...]:  # errors travel between processes too
+        return type(self), (self.mismatches, self.hint)
 
 
 def _summary(mismatches: Sequence[Mismatch], hint: str | None) -> str:
@@ -125,6 +129,9 @@ class ArtifactError(EdgeInferError, ValueError):
         """The same error, naming the file that it is about."""
         return type(self)(self.reason, source)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason, self.source)
+
 
 class NotAModelError(ArtifactError):
     """The bytes are not an ONNX model, or a torn one."""
@@ -154,7 +161,19 @@ class GraphMismatchError(ArtifactError):
 
 
 class RuntimeFitError(EdgeInferError, RuntimeError):
-    """The installed onnxruntime cannot run this model (opset, IR, operator or kernel)."""
+    """The installed onnxruntime cannot run this model (opset, IR, operator or kernel). See `ArtifactError`."""
+
+    def __init__(self, reason: str, source: str | None = None) -> None:
+        self.reason = reason
+        self.source = source
+        super().__init__(f"{source}: {reason}" if source else reason)
+
+    def at(self, source: str) -> RuntimeFitError:
+        """The same error, naming the file that it is about."""
+        return type(self)(self.reason, source)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason, self.source)
 
 
 class InferenceError(EdgeInferError, RuntimeError):
@@ -170,11 +189,15 @@ class MissingExtraError(EdgeInferError, ImportError):
 
     def __init__(self, module: str, extra: str, purpose: str) -> None:
         self.extra = extra
+        self.purpose = purpose
         super().__init__(
             f"{purpose} needs the package {module!r}, which is not installed.\n"
             f'Install it with:  python -m pip install "edge-infer[{extra}]"',
             name=module,
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name, self.extra, self.purpose)
 
 
 # --- the converter's user ---------------------------------------------------------------
@@ -200,5 +223,9 @@ class ParityError(ConversionError):
     """The converted model does not give the original's answers. `table` shows the rows."""
 
     def __init__(self, message: str, table: str = "") -> None:
+        self.message = message
         self.table = table
         super().__init__(f"{message}\n{table}" if table else message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.table)

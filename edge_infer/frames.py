@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_infer.columns import Coded
+from edge_infer.columns import Coded, cells
 
-__all__ = ["Table", "read_table"]
+__all__ = ["ABSENT", "Table", "read_table"]
 
 
 class Absent:
@@ -27,8 +27,10 @@ class Table(NamedTuple):
     """Rows as columns: `names` is None where columns are told by position only."""
 
     rows: int
+    width: int
     names: list[str] | None
     column: Callable[[int], NDArray[Any] | Coded]  # by position; shape (rows,)
+    extra: tuple[str, ...] = ()  # keys of the first record, for hints about absent ones
 
 
 def read_table(data: Any, names: Sequence[str]) -> Table | None:
@@ -39,14 +41,30 @@ def read_table(data: Any, names: Sequence[str]) -> Table | None:
     """
     origin = type(data).__module__.partition(".")[0]
     if origin == "pandas" and hasattr(data, "columns"):
-        return Table(len(data), [str(name) for name in data.columns], lambda i: _pandas(data.iloc[:, i]))
+        return _named(len(data), [str(name) for name in data.columns], lambda i: _pandas(data.iloc[:, i]))
     if origin == "polars" and hasattr(data, "get_columns"):
-        return Table(data.height, list(data.columns), lambda i: _polars(data.to_series(i)))
+        return _named(data.height, list(data.columns), lambda i: _polars(data.to_series(i)))
     if origin == "pyarrow" and hasattr(data, "column_names"):
-        return Table(data.num_rows, list(data.column_names), lambda i: _arrow(data.column(i)))
+        return _named(data.num_rows, list(data.column_names), lambda i: _arrow(data.column(i)))
     if isinstance(data, list | tuple) and data and all(isinstance(record, Mapping) for record in data):
-        return Table(len(data), list(names), lambda i: _cells([record.get(names[i], ABSENT) for record in data]))
+        return _records(data, names)
     return _matrix(data)
+
+
+def _named(rows: int, names: list[str], column: Callable[[int], NDArray[Any] | Coded]) -> Table:
+    return Table(rows, len(names), names, column)
+
+
+def _records(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Table:
+    """A cell that a record does not have is ABSENT."""
+    keys = tuple(str(key) for key in records[0])
+    return Table(
+        len(records),
+        len(names),
+        list(names),
+        lambda i: cells([record.get(names[i], ABSENT) for record in records]),
+        keys,
+    )
 
 
 def _matrix(data: Any) -> Table | None:
@@ -56,7 +74,7 @@ def _matrix(data: Any) -> Table | None:
         array = np.asarray(data, dtype=object if _mixed(data) else None)
     except (TypeError, ValueError):
         return None
-    return Table(len(array), None, lambda i: array[:, i]) if array.ndim == 2 else None
+    return Table(len(array), array.shape[1], None, lambda i: array[:, i]) if array.ndim == 2 else None
 
 
 def _mixed(data: Any) -> bool:
@@ -64,12 +82,6 @@ def _mixed(data: Any) -> bool:
     return isinstance(data, list | tuple) and any(
         isinstance(cell, str | None) for row in data if isinstance(row, list | tuple) for cell in row
     )
-
-
-def _cells(values: list[Any]) -> NDArray[Any]:
-    cells = np.empty(len(values), dtype=object)
-    cells[:] = values
-    return cells
 
 
 def _pandas(series: Any) -> NDArray[Any] | Coded:
@@ -85,15 +97,15 @@ def _pandas(series: Any) -> NDArray[Any] | Coded:
 def _polars(series: Any) -> NDArray[Any] | Coded:
     if series.dtype.is_numeric() and not series.dtype.is_decimal():
         return series.to_numpy()  # type: ignore[no-any-return]
-    return _cells(series.to_list())
+    return cells(series.to_list())
 
 
 def _arrow(column: Any) -> NDArray[Any] | Coded:
     kind = str(column.type)
     if kind.startswith("dictionary"):
         column = column.combine_chunks() if hasattr(column, "chunks") else column
-        positions = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        return Coded(column.dictionary.to_pylist(), positions.astype(np.int64))
+        positions = column.indices.cast("int64").fill_null(-1)  # indices may be unsigned
+        return Coded(column.dictionary.to_pylist(), positions.to_numpy(zero_copy_only=False))
     if kind.startswith(("int", "uint", "float", "double", "halffloat")):
         return column.to_numpy() if hasattr(column, "chunks") else column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-    return _cells(column.to_pylist())
+    return cells(column.to_pylist())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from typing import Any, NamedTuple
 
-from edge_infer.errors import FormatError, NewerFormatError
+from edge_infer.errors import FormatError, LimitError, NewerFormatError
 from edge_infer.limits import LIMITS, Limits
 from edge_infer.strict_json import Node, parse
 
@@ -42,6 +44,15 @@ TASKS = ("classification", "regression", "clustering", "outlier_detection", "tra
 METHODS = ("predict", "predict_proba", "decision_function", "score_samples", "transform")
 KINDS = ("number", "integer", "boolean", "string")
 TENSOR_DTYPES = ("float32", "float64", "int64", "string")
+
+#: What numpy calls the answers of one method; texts have a width, such as "<U9".
+DTYPES = (
+    *("object", "bool", "float16", "float32", "float64"),
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+)
+_TEXT_DTYPE = re.compile("<U([1-9][0-9]{0,4})")
+_LARGEST_FLOAT = {"float16": 65504.0, "float32": 3.4028234663852886e38, "float64": sys.float_info.max}
+_MOST_CODES = 2**31  # of all string columns together
 
 #: A class label in its original type; a category of a column.
 Label = str | int | float | bool
@@ -189,16 +200,27 @@ def _inputs(node: Node, limits: Limits) -> Inputs:
         raise FormatError(f"{node.path}.tensors: a tensor's name stands twice")
     columns = tuple(_column(item, widths) for item in node.get("columns").list(limits.columns))
     if sum(len(column.categories or ()) for column in columns) > limits.categories:
-        raise FormatError(f"{node.path}.columns: more than {limits.categories:,} categories in all")
+        raise LimitError(f"{node.path}.columns: more categories in all than the limit of {limits.categories:,}")
     _check_places(node, columns, tensors)
     cut = node.find("cut")
-    strings = sum(column.kind == "string" for column in columns)
+    strings = [column for column in columns if column.kind == "string"]
+    if strings:
+        _check_strings(node, strings, tensors, cut)
     return Inputs(
         style=node.get("style").one_of(("columns", "array")),
         columns=columns,
         tensors=tensors,
         cut=None if cut is None else _cut(cut, strings),
     )
+
+
+def _check_strings(node: Node, strings: list[Column], tensors: tuple[Tensor, ...], cut: Node | None) -> None:
+    if sum(tensor.dtype == "string" for tensor in tensors) > 1:
+        raise FormatError(f"{node.path}.tensors: more than one string tensor")
+    if [column.index for column in strings] != list(range(len(strings))):
+        raise FormatError(f"{node.path}.columns: the string columns stand in another order than in their tensor")
+    if cut is None:
+        raise FormatError(f"{node.path}: string columns need 'cut'")
 
 
 def _tensor(node: Node) -> Tensor:
@@ -233,9 +255,16 @@ def _column(node: Node, tensors: dict[str, Tensor]) -> Column:
         missing=node.get("missing").boolean(),
         infinite=node.get("infinite").boolean(),
         unknown=node.get("unknown").boolean(),
-        categories=None if categories is None else tuple(_category(item, kind) for item in categories.list()),
+        categories=None if categories is None else _categories(categories, kind),
         range=_range(node.find("range")),
     )
+
+
+def _categories(node: Node, kind: str) -> tuple[Label, ...]:
+    categories = tuple(_category(item, kind) for item in node.list())
+    if len(set(categories)) < len(categories):
+        raise FormatError(f"{node.path}: a category stands twice")
+    return categories
 
 
 def _category(node: Node, kind: str) -> Label:
@@ -268,10 +297,18 @@ def _check_places(node: Node, columns: tuple[Column, ...], tensors: tuple[Tensor
         raise FormatError(f"{node.path}.columns: a column's name stands twice")
 
 
-def _cut(node: Node, strings: int) -> Cut:
+def _cut(node: Node, strings: list[Column]) -> Cut:
     first = tuple(item.integer() for item in node.get("first").list())
-    if len(first) != strings:
-        raise node.get("first").fail(f"{strings} numbers, one for each string column")
+    if len(first) != len(strings):
+        raise node.get("first").fail(f"{len(strings)} numbers, one for each string column")
+    free = 0
+    for position, (code, column) in enumerate(zip(first, strings, strict=True)):
+        if not free <= code < _MOST_CODES:
+            raise FormatError(
+                f"{node.path}.first[{position}]: expected a whole number ≥ {free:,} and < {_MOST_CODES:,} "
+                f"(behind the codes of the column before), got {code}"
+            )
+        free = code + len(column.categories or ()) + 2
     return Cut(tensor=node.get("tensor").text(), first=first)
 
 
@@ -279,48 +316,89 @@ def _outputs(node: Node, limits: Limits) -> tuple[Output, ...]:
     outputs = tuple(_output(item, limits) for item in node.list(len(METHODS)))
     if len({output.method for output in outputs}) < len(outputs):
         raise FormatError(f"{node.path}: a method stands twice")
+    _check_classes(node, {output.method: output for output in outputs})
     return outputs
+
+
+def _check_classes(node: Node, outputs: dict[str, Output]) -> None:
+    """Probabilities have a column for each class."""
+    labels, probabilities = outputs.get("predict"), outputs.get("predict_proba")
+    if labels is None or probabilities is None or labels.classes is None or probabilities.listed:
+        return
+    if len(labels.classes) == 1 and probabilities.shape != (len(labels.classes[0]),):
+        raise FormatError(
+            f"{node.path}: predict has {len(labels.classes[0])} classes, a row of predict_proba has "
+            f"the shape {list(probabilities.shape)}"
+        )
 
 
 def _output(node: Node, limits: Limits) -> Output:
     classes, index = node.find("classes"), node.find("index")
     if (classes is None) != (index is None):
         raise FormatError(f"{node.path}: 'classes' and 'index' go together")
+    listed = node.get("listed").boolean()
+    dtype = _dtype(node.get("dtype"), limits)
     return Output(
         method=node.get("method").one_of(METHODS),
-        tensors=tuple(item.text() for item in node.get("tensors").list(limits.classes)),
-        dtype=_dtype(node.get("dtype")),
+        tensors=_tensors(node.get("tensors"), listed, limits),
+        dtype=dtype,
         shape=tuple(item.integer(0) for item in node.get("shape").list(8)),
-        listed=node.get("listed").boolean(),
-        classes=None if classes is None else tuple(_labels(item, limits) for item in classes.list()),
+        listed=listed,
+        classes=None if classes is None else _label_columns(classes, dtype, limits),
         index=None if index is None else index.text(),
     )
 
 
-def _dtype(node: Node) -> str:
+def _tensors(node: Node, listed: bool, limits: Limits) -> tuple[str, ...]:
+    names = tuple(item.text() for item in node.list(limits.classes))
+    if not names or (len(names) > 1 and not listed):
+        raise node.fail("at least one name" if listed else "one name")
+    return names
+
+
+def _dtype(node: Node, limits: Limits) -> str:
     name = node.text()
-    if name not in (
-        "object",
-        "bool",
-        "float32",
-        "float64",
-        "int64",
-        "int32",
-        "int16",
-        "int8",
-        "uint8",
-    ) and not (name[:2] in ("<U", "<i", "<u", "<f") and name[2:].isdigit() and int(name[2:]) <= LIMITS.name_bytes):
+    text = _TEXT_DTYPE.fullmatch(name)
+    if name not in DTYPES and not (text and int(text[1]) <= limits.name_bytes):
         raise node.fail("a numpy dtype of labels or numbers")
     return name
 
 
-def _labels(node: Node, limits: Limits) -> tuple[Label, ...]:
+def _label_columns(node: Node, dtype: str, limits: Limits) -> tuple[tuple[Label, ...], ...]:
+    columns = tuple(_labels(item, dtype, limits) for item in node.list(limits.classes))
+    if not columns:
+        raise node.fail("a list of labels for each label column")
+    return columns
+
+
+def _labels(node: Node, dtype: str, limits: Limits) -> tuple[Label, ...]:
     labels: list[Label] = []
     for item in node.list(limits.classes):
-        if not isinstance(item.value, str | int | float | bool):
-            raise item.fail("text, a number or true/false")
+        if not _fits(item.value, dtype):
+            raise item.fail("text, a number or true/false" if dtype == "object" else f"a label of the dtype {dtype}")
         labels.append(item.value)
+    if not labels:
+        raise node.fail("at least one label")
+    if dtype.startswith("<U") and 4 * int(dtype[2:]) * len(labels) > limits.metadata_bytes:
+        raise LimitError(
+            f"{node.path}: {len(labels):,} labels of {dtype} take more than {limits.metadata_bytes:,} bytes"
+        )
     return tuple(labels)
+
+
+def _fits(label: Any, dtype: str) -> bool:
+    """Whether a label is one of its dtype, rather than one that numpy would bend into it."""
+    if dtype == "object":
+        return isinstance(label, str | int | float)
+    if dtype.startswith("<U"):
+        return isinstance(label, str) and len(label) <= int(dtype[2:])
+    if dtype == "bool":
+        return isinstance(label, bool)
+    if dtype.startswith("float"):
+        return type(label) in (int, float) and abs(label) <= _LARGEST_FLOAT[dtype]
+    bits = int(dtype.removeprefix("u").removeprefix("int"))
+    lowest, highest = (0, 2**bits - 1) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    return type(label) is int and lowest <= label <= highest
 
 
 def _source(node: Node) -> Source:

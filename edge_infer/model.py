@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_infer.answers import Decoder
-from edge_infer.artifact import Artifact, parse_artifact, read_artifact
+from edge_infer.artifact import Artifact, naming, parse_artifact, read_artifact
 from edge_infer.cut import NewInput, cut
 from edge_infer.errors import InferenceError, MethodError, UsageError
 from edge_infer.manifest import Manifest
@@ -61,7 +61,7 @@ class _IfConverted:
     def __get__(self, model: Model | None, owner: type[Model]) -> Any:
         if model is None:
             return self
-        if self._needs not in model._decoders:
+        if self._needs not in model._decoders or self._method.__name__ in model._manifest.missing_methods:
             raise model._no_method(self._method.__name__)
         return self._method.__get__(model, owner)
 
@@ -84,8 +84,10 @@ class Model:
         self._origin: Any = os.path.abspath(artifact.source) if artifact.source else artifact.data
         self._artifact = artifact
         self._manifest = artifact.manifest
+        self._closed = False
         self._whole: Session | None = None
-        self._session: Session | None = Session(_core(artifact), self._options)
+        with naming(artifact.source):
+            self._session: Session | None = Session(_core(artifact), self._options)
         self._packer = Packer(artifact.manifest.inputs)
         self._decoders = {output.method: Decoder(output) for output in artifact.manifest.outputs}
 
@@ -133,18 +135,28 @@ class Model:
         Raises:
             InferenceError: onnxruntime refuses the feeds.
         """
-        if self._whole is None:
-            self._whole = Session(self._artifact.data, self._options)
-        names = list(self._whole.outputs) if outputs is None else list(outputs)
-        arrays = self._whole.run(names, {name: np.asarray(value) for name, value in feeds.items()})
+        whole = self._whole_session()
+        names = list(whole.outputs) if outputs is None else list(outputs)
+        arrays = whole.run(names, {name: np.asarray(value) for name, value in feeds.items()})
         return dict(zip(names, arrays, strict=True))
 
+    def _whole_session(self) -> Session:
+        """A session of the graph as the file has it, made when `run` is first called."""
+        if self._closed:
+            raise _closed_error()
+        whole = self._whole
+        if whole is None:
+            with naming(self._artifact.source):
+                whole = self._whole = Session(self._artifact.data, self._options)
+        return whole
+
     def _answer(self, method: str, data: Any) -> Any:
-        decoder = self._decoders[method]
+        session, decoder = self._session, self._decoders[method]
+        if session is None:
+            raise _closed_error()
         batch = self._packer.pack(data)
-        if self._session is None:
-            raise InferenceError("this model was closed; load it again")
-        return decoder.decode(self._session.run(decoder.tensors, batch.feeds), single=batch.single)
+        arrays = session.run(decoder.tensors, batch.feeds)
+        return decoder.decode(arrays, rows=batch.rows, single=batch.single)
 
     def _no_method(self, method: str) -> MethodError:
         given = ", ".join(self._decoders) or "only run()"
@@ -189,6 +201,7 @@ class Model:
 
     def close(self) -> None:
         """Release the session's memory now rather than when the model is collected."""
+        self._closed = True
         self._session = self._whole = None
 
     def __enter__(self) -> Self:
@@ -201,6 +214,10 @@ class Model:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickle, (self._origin, self._artifact.digest, tuple(self._options))
+
+
+def _closed_error() -> InferenceError:
+    return InferenceError("this model was closed; load it again")
 
 
 def _unpickle(origin: str | bytes, digest: str, options: tuple[Any, ...]) -> Model:
@@ -221,7 +238,7 @@ def _core(artifact: Artifact) -> bytes:
         return artifact.data
     return cut(
         artifact.data,
-        inputs=[NewInput(inputs.cut.tensor, _INT64, (None, strings))] if inputs.cut else [],
+        inputs=[NewInput(inputs.cut.tensor, _INT64, (None, strings))] if inputs.cut and strings else [],
         outputs=[NewInput(output.index, _INT64, (None, *output.shape)) for output in indexed if output.index],
         drop_outputs={name for output in indexed for name in output.tensors},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from edge_infer.errors import (
     InferenceError,
     NotAModelError,
     RuntimeFitError,
+    UsageError,
 )
 
 __all__ = ["ONNXRUNTIME_VERSION", "Session", "SessionOptions"]
@@ -42,11 +44,13 @@ class Session:
     """A loaded graph. Thread-safe: onnxruntime allows concurrent runs of one session."""
 
     def __init__(self, model: bytes, options: SessionOptions | None = None) -> None:
-        """Raises RuntimeFitError or ArtifactError where onnxruntime refuses the model."""
+        """Raises RuntimeFitError or ArtifactError where onnxruntime refuses the model, UsageError for bad options."""
+        chosen = options or SessionOptions()
+        native = _native_options(chosen)
+        #: Only the process that made the threads has them.
+        self._process = None if chosen.threads == 1 else os.getpid()
         try:
-            self._session = onnxruntime.InferenceSession(
-                model, _native_options(options or SessionOptions()), providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(model, native, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise _creation_error(error) from error
         self.inputs = {value.name: (value.type, value.shape) for value in self._session.get_inputs()}
@@ -54,6 +58,11 @@ class Session:
 
     def run(self, names: Sequence[str], feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """The outputs `names`. Raises InferenceError with onnxruntime's reason."""
+        if self._process is not None and self._process != os.getpid():
+            raise InferenceError(
+                "this model was loaded with threads in the process that this one was forked from, and threads do "
+                "not survive a fork: load it again here, or load it with threads=1"
+            )
         try:
             return self._session.run(names, feeds)  # type: ignore[no-any-return]
         except _RUN_ERRORS as error:
@@ -61,6 +70,8 @@ class Session:
 
 
 def _native_options(options: SessionOptions) -> Any:
+    if type(options.threads) is not int or options.threads < 1:
+        raise UsageError(f"threads: expected a whole number ≥ 1, got {options.threads!r}")
     native = onnxruntime.SessionOptions()
     native.intra_op_num_threads = options.threads
     native.inter_op_num_threads = 1

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_infer.columns import ColumnReader, Misfit, column_readers, first_misfits
+from edge_infer.columns import EXACT, Coded, ColumnReader, Misfit, column_readers, misfits
 from edge_infer.errors import InputError, Mismatch
 from edge_infer.frames import ABSENT, Table, read_table
 from edge_infer.manifest import Column, Inputs
 
 __all__ = ["Batch", "Packer"]
 
-_MOST_PER_COLUMN: Final = 100  # mismatches reported of one column
-_KINDS = "a dict, a list of dicts, a 2-D array, or a pandas, polars or pyarrow table"
+_KINDS: Final = "a dict, a list of dicts, a 2-D array, or a pandas, polars or pyarrow table"
 
 
 class Batch(NamedTuple):
@@ -40,12 +39,15 @@ class Packer:
 
     def __init__(self, inputs: Inputs) -> None:
         self._columns = inputs.columns
+        self._by_name = inputs.style == "columns"
         self._names = [column.name for column in inputs.columns]
         self._readers = column_readers(inputs)
         self._groups = _groups(inputs)
         self._matrix = len(self._groups) == 1 and all(_plain(column) for column in inputs.columns)
+        self._matrix = self._matrix and self._groups[0].dtype.kind == "f"
+        self._whole = any(column.kind == "integer" for column in inputs.columns)
         self._one = [
-            (group.tensor, group.dtype, [(self._names[m], self._readers[m].one) for m in group.members])
+            (group.tensor, group.dtype, [(self._names[m], m, self._readers[m].one) for m in group.members])
             for group in self._groups
         ]
 
@@ -61,9 +63,9 @@ class Packer:
             feeds = self._numeric_matrix(data)
             if feeds is not None:
                 return Batch(feeds, len(data), single=False)
+        if _is_flat(data):
+            return Batch(self._flat(data), 1, single=True)
         table = read_table(data, self._names)
-        if table is None and _is_flat(data):
-            return Batch(self._rows(self._one_row(data)), 1, single=True)
         if table is None:
             raise InputError([Mismatch(None, None, _KINDS, _shown(data))])
         return Batch(self._rows(table), table.rows, single=False)
@@ -71,7 +73,7 @@ class Packer:
     def _record(self, record: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         try:
             return {
-                tensor: np.array([[read(record[name]) for name, read in members]], dtype)
+                tensor: np.array([[read(record[name]) for name, _, read in members]], dtype)
                 for tensor, dtype, members in self._one
             }
         except (Misfit, KeyError):
@@ -83,27 +85,37 @@ class Packer:
             if name not in record:
                 found.append(_absent(reader.column))
                 continue
-            found += [
-                Mismatch(None, name, misfit.expected, misfit.got) for misfit in first_misfits(reader, [record[name]], 1)
-            ]
+            try:
+                reader.one(record[name])
+            except Misfit as misfit:
+                found.append(Mismatch(None, name, misfit.expected, misfit.got))
         return InputError(found, self._hint([str(name) for name in record]))
 
     def _numeric_matrix(self, data: NDArray[Any]) -> dict[str, NDArray[Any]] | None:
         """The short way for a matrix of numbers that are all finite; None sends it the careful way."""
         group = self._groups[0]
-        if data.shape[1] != len(self._columns) or data.dtype.kind in "iu":
+        if data.shape[1] != len(self._columns) or not self._exact(data, group.dtype):
             return None
         with np.errstate(over="ignore"):
             tensor = np.ascontiguousarray(data, dtype=group.dtype)
         return {group.tensor: tensor} if np.isfinite(tensor).all() else None
 
-    def _one_row(self, data: Iterable[Any]) -> Table:
-        cells = list(data)
-        boxed = [np.array([None], dtype=object) for _ in cells]
-        for box, cell in zip(boxed, cells, strict=True):
-            box[0] = cell
-        self._check_width(len(cells))
-        return Table(1, None, lambda i: boxed[i])
+    def _exact(self, data: NDArray[Any], dtype: np.dtype[Any]) -> bool:
+        """Whether whole numbers stay what they are in `dtype`; NaN is no whole number."""
+        if not data.size or not (self._whole or data.dtype.kind in "iu"):
+            return True
+        most = EXACT[dtype.name]
+        return bool(data.max() <= most and data.min() >= -most)
+
+    def _flat(self, row: Sequence[Any] | NDArray[Any]) -> dict[str, NDArray[Any]]:
+        self._check_width(len(row))
+        try:
+            return {
+                tensor: np.array([[read(row[place]) for _, place, read in members]], dtype)
+                for tensor, dtype, members in self._one
+            }
+        except Misfit:
+            raise self._record_error(dict(zip(self._names, row, strict=True))) from None
 
     def _check_width(self, width: int) -> None:
         if width != len(self._columns):
@@ -118,23 +130,27 @@ class Packer:
                 values, reader = table.column(places[member]), self._readers[member]
                 try:
                     feeds[group.tensor][:, position] = reader.many(values)
-                except Misfit as misfit:
-                    found += _column_mismatches(reader, values, misfit)
+                except Misfit:
+                    found += _column_mismatches(reader, values)
         if found:
-            found.sort(key=lambda mismatch: (mismatch.row or 0, self._names.index(mismatch.column or "")))
-            raise InputError(found)
+            raise InputError(self._sorted(found), self._hint(list(table.extra)) if table.extra else None)
         return feeds
+
+    def _sorted(self, found: list[Mismatch]) -> list[Mismatch]:
+        positions = {name: i for i, name in enumerate(self._names)}
+        return sorted(found, key=lambda mismatch: (mismatch.row or 0, positions[mismatch.column or ""]))
 
     def _places(self, table: Table) -> list[int]:
         """Where each column of the manifest stands in the table."""
-        if table.names is None:
-            if table.rows:
-                self._check_width(_width(table))
+        if table.names is None or not (self._by_name or set(self._names) & set(table.names)):
+            self._check_width(table.width)  # the original takes a matrix, whatever its columns are called
             return list(range(len(self._columns)))
         positions = {name: i for i, name in enumerate(table.names)}
-        absent = [_absent(column) for column in self._columns if column.name not in positions]
-        if absent:
-            raise InputError(absent, self._hint(table.names))
+        wrong = [_absent(column) for column in self._columns if column.name not in positions]
+        if len(positions) < len(table.names):
+            wrong += _repeated(self._names, table.names)
+        if wrong:
+            raise InputError(wrong, self._hint(table.names))
         return [positions[name] for name in self._names]
 
     def _hint(self, given: list[str]) -> str | None:
@@ -162,32 +178,32 @@ def _plain(column: Column) -> bool:
     return column.kind in ("number", "integer") and not column.closed
 
 
-def _width(table: Table) -> int:
-    width = 0
-    while True:
-        try:
-            table.column(width)
-        except IndexError:
-            return width
-        width += 1
-
-
 def _is_flat(data: Any) -> bool:
     if isinstance(data, np.ndarray):
         return data.ndim == 1
-    return isinstance(data, list | tuple) and bool(data)
+    if not isinstance(data, list | tuple) or not data:
+        return False
+    return not any(
+        isinstance(cell, list | tuple | Mapping) or (isinstance(cell, np.ndarray) and cell.ndim) for cell in data
+    )
 
 
 def _absent(column: Column) -> Mismatch:
     return Mismatch(None, column.name, f"a column of the kind {column.kind}", "no such column")
 
 
-def _column_mismatches(reader: ColumnReader, values: Any, first: Misfit) -> list[Mismatch]:
-    name = reader.column.name
-    misfits = first_misfits(reader, values, _MOST_PER_COLUMN) if isinstance(values, np.ndarray) else []
+def _repeated(names: list[str], given: list[str]) -> list[Mismatch]:
+    from collections import Counter
+
+    counts = Counter(given)
+    return [Mismatch(None, name, "one column", f"{counts[name]} of this name") for name in names if counts[name] > 1]
+
+
+def _column_mismatches(reader: ColumnReader, values: NDArray[Any] | Coded) -> list[Mismatch]:
+    absent = set() if isinstance(values, Coded) else {row for row, cell in enumerate(values) if cell is ABSENT}
     return [
-        Mismatch(m.row, name, m.expected, "no such field" if m.got.startswith(type(ABSENT).__name__) else m.got)
-        for m in misfits or [first]
+        Mismatch(m.row, reader.column.name, m.expected, "no such field" if m.row in absent else m.got)
+        for m in misfits(reader, values)
     ]
 
 

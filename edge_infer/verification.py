@@ -33,7 +33,11 @@ def verify(source: str | os.PathLike[str] | bytes) -> list[Check]:
     """
     checks: list[Check] = []
     try:
-        artifact = parse_artifact(source) if isinstance(source, bytes) else read_artifact(source)
+        artifact = (
+            parse_artifact(bytes(source))
+            if isinstance(source, bytes | bytearray | memoryview)
+            else read_artifact(source)
+        )
         checks += _static(artifact)
         model = Model(artifact)
         checks.append(Check("runtime", "ok", f"onnxruntime {ONNXRUNTIME_VERSION} loads it"))
@@ -100,7 +104,7 @@ def _differing_rows(method: str, got: NDArray[Any], expected: list[Any], toleran
     exact = got.dtype.kind in "OUb"
     try:
         wanted = np.array(expected if exact else as_number(expected), dtype=object if exact else np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise GraphMismatchError(f"goldens of {method}: {error}") from error
     if wanted.shape != got.shape:
         raise GraphMismatchError(f"goldens of {method} have the shape {wanted.shape}, the graph gives {got.shape}")

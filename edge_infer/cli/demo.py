@@ -15,7 +15,7 @@ from edge_infer.cli.extras import needs_converter
 from edge_infer.cli.progress import Progress
 from edge_infer.cli.verify import show_checks
 from edge_infer.model import Model, load
-from edge_infer.verify import verify
+from edge_infer.verification import verify
 
 __all__ = ["run"]
 

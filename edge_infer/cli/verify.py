@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from edge_infer.cli.console import dumps, encodes, is_terminal, wrapped, write
-from edge_infer.verify import Check, verify
+from edge_infer.verification import Check, verify
 
 __all__ = ["run", "show_checks"]
 
