@@ -96,8 +96,8 @@ class _Emitter:
     def _encode_strings(self) -> None:
         """strings [rows, k] → Split → a LabelEncoder each → Concat → codes [rows, k].
 
-        Measured against StringConcat and one LabelEncoder (benchmarks/string_entry.py): as fast, and it
-        needs no more than opset 13.
+        StringConcat and one LabelEncoder is faster for one row and needs opset 20 where this needs 13; only other
+        hosts run these nodes (ARCHITECTURE.md, benchmarks/string_entry.py).
         """
         assert self.inputs.cut is not None
         texts = [column for column in self.inputs.columns if column.kind == "string"]
