@@ -1,6 +1,6 @@
 """Make the sample artifacts of the current format. Samples of released formats are never made again.
 
-    python artifacts/samples/make_samples.py
+python artifacts/samples/make_samples.py
 """
 
 from __future__ import annotations
