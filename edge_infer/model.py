@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edge_infer.answers import Decoder
 from edge_infer.artifact import Artifact, naming, parse_artifact, read_artifact
 from edge_infer.cut import NewInput, cut
-from edge_infer.errors import InferenceError, MethodError, UsageError
+from edge_infer.errors import GraphMismatchError, InferenceError, MethodError, UsageError
 from edge_infer.manifest import Manifest
 from edge_infer.session import Session, SessionOptions
 from edge_infer.tensors import Packer
@@ -156,7 +156,10 @@ class Model:
             raise _closed_error()
         batch = self._packer.pack(data)
         arrays = session.run(decoder.tensors, batch.feeds)
-        return decoder.decode(arrays, rows=batch.rows, single=batch.single)
+        try:
+            return decoder.decode(arrays, rows=batch.rows, single=batch.single)
+        except GraphMismatchError as error:
+            raise (error.at(self._artifact.source) if self._artifact.source else error) from None
 
     def _no_method(self, method: str) -> MethodError:
         given = ", ".join(self._decoders) or "only run()"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edge_infer.artifact import Artifact, parse_artifact, read_artifact
 from edge_infer.errors import EdgeInferError, GraphMismatchError
 from edge_infer.goldens import Goldens, Tolerance, as_number
+from edge_infer.manifest import Inputs
 from edge_infer.model import Model
 from edge_infer.session import ONNXRUNTIME_VERSION
 
@@ -40,6 +41,7 @@ def verify(source: str | os.PathLike[str] | bytes) -> list[Check]:
         )
         checks += _static(artifact)
         model = Model(artifact)
+        model._whole_session()  # the graph as other hosts load it: text in, labels out
         checks.append(Check("runtime", "ok", f"onnxruntime {ONNXRUNTIME_VERSION} loads it"))
         goldens = artifact.goldens()
     except EdgeInferError as error:
@@ -71,7 +73,7 @@ def _goldens_check(model: Model, goldens: Goldens | None) -> Check:
     if goldens is None:
         return Check("goldens", "not checked", "the file has no golden rows")
     try:
-        differences = replay(model, goldens)
+        differences = replay(model, goldens) or _replay_whole(model, goldens)
     except EdgeInferError as error:
         return Check("goldens", "failed", str(error))
     count = f"{len(goldens.rows)} rows, {', '.join(goldens.answers)}"
@@ -89,15 +91,45 @@ def replay(model: Model, goldens: Goldens) -> list[str]:
     """
     columns = [column.name for column in model.manifest.inputs.columns]
     records = [dict(zip(columns, row, strict=True)) for row in goldens.rows]
-    differences: list[str] = []
-    for method, expected in goldens.answers.items():
-        got = model._answer(method, records)
-        got = np.concatenate(got, axis=1) if isinstance(got, list) else got  # one array for each label column
-        differences += [
-            f"{method} row {row}: expected {_brief(expected[row])}, got {_brief(got[row])}"
-            for row in _differing_rows(method, got, list(expected), goldens.tolerances[method])
-        ]
-    return differences
+    return [
+        difference
+        for method in goldens.answers
+        for difference in _differences(method, model._answer(method, records), goldens)
+    ]
+
+
+def _replay_whole(model: Model, goldens: Goldens) -> list[str]:
+    """The same by the graph's own inputs and outputs, as another host runs it (FORMAT.md, section 4)."""
+    answers = model.run(_whole_feeds(model.manifest.inputs, goldens))
+    outputs = [(output, [answers[name] for name in output.tensors]) for output in model.manifest.outputs]
+    return [
+        f"in the graph as a whole, {difference}"
+        for output, parts in outputs
+        for difference in _differences(output.method, parts if output.listed else parts[0], goldens)
+    ]
+
+
+def _whole_feeds(inputs: Inputs, goldens: Goldens) -> dict[str, NDArray[Any]]:
+    """Rows as FORMAT.md (section 3) tells other hosts to make them tensors."""
+    feeds = {}
+    for tensor in inputs.tensors:
+        text = tensor.dtype == "string"
+        array = np.empty((len(goldens.rows), tensor.width), dtype=object if text else tensor.dtype)
+        for place, column in enumerate(inputs.columns):
+            if column.tensor == tensor.name:
+                gap = (tensor.missing or "") if text else np.nan
+                array[:, column.index] = [gap if row[place] is None else row[place] for row in goldens.rows]
+        feeds[tensor.name] = array
+    return feeds
+
+
+def _differences(method: str, got: Any, goldens: Goldens) -> list[str]:
+    expected = goldens.answers[method]
+    got = np.concatenate(got, axis=1) if isinstance(got, list) else got  # one array for each label column
+    return [
+        f"{method} row {row}: expected {_brief(expected[row])}, got {_brief(got[row])}"
+        for row in _differing_rows(method, got, list(expected), goldens.tolerances[method])
+    ]
 
 
 def _differing_rows(method: str, got: NDArray[Any], expected: list[Any], tolerance: Tolerance) -> list[int]:

@@ -162,3 +162,11 @@ def test_what_is_no_fitted_estimator_is_refused_with_a_typed_error(estimator: An
     for data in (None, np.zeros((5, 2))):
         with pytest.raises(EdgeInferError):
             convert(estimator, data=data, name="x")
+
+
+def test_a_model_of_no_columns_is_refused() -> None:
+    from sklearn.preprocessing import OneHotEncoder
+
+    frame = pd.DataFrame({"only": ["a", "a"]})
+    with pytest.raises(UnsupportedModelError, match="no columns"):
+        convert(OneHotEncoder(drop="first").fit(frame), data=frame, name="empty")

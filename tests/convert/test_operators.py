@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
@@ -169,7 +169,23 @@ def test_hist_gradient_boosting_answers_as_the_original(seed: int, kind: str, ga
 
 # --- encoders ---------------------------------------------------------------------------
 
-_TEXTS = ["", " ", "a", "A", "NaN", "nan", "None", "Größe", "日本", "e\u0301", "\u00e9", MISSING_TEXT + "x", "1", "1.0"]
+_TEXTS = [
+    "",
+    " ",
+    "a",
+    "A",
+    "NaN",
+    "nan",
+    "None",
+    "Größe",
+    "日本",
+    "e\u0301",
+    "\u00e9",
+    MISSING_TEXT,
+    MISSING_TEXT + "x",
+    "1",
+    "1.0",
+]
 _ALPHABETS: dict[str, list[Any]] = {
     "text": _TEXTS,
     "integers": [-7, 0, 1, 2, 2**24],
@@ -221,7 +237,9 @@ def test_one_hot_encoder_encodes_as_the_original(
     X = _table(rng, kinds, missing=missing)
     rows = _table(rng, kinds, missing=missing) if unknown != "error" else X.sample(frac=1, random_state=1)
     encoder = OneHotEncoder(drop=drop, min_frequency=rare, handle_unknown=unknown, sparse_output=sparse)
-    _assert_encodes(encoder, X[: 60 if unknown != "error" else None], rows)
+    fitted_on = X[: 60 if unknown != "error" else None]
+    assume(len(encoder.fit(fitted_on).get_feature_names_out()) > 0)  # no columns are refused: test_gate.py
+    _assert_encodes(encoder, fitted_on, rows)
 
 
 @settings(max_examples=15)

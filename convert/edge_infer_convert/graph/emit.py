@@ -55,7 +55,7 @@ def lay_out(columns: list[Column], precision: str) -> Inputs:
     if places["number"]:
         tensors.append(Tensor(NUMBERS, precision, places["number"]))
     if places["string"]:
-        tensors.append(Tensor(STRINGS, "string", places["string"], MISSING_TEXT))
+        tensors.append(Tensor(STRINGS, "string", places["string"], _free_sentinel(columns)))
     style = "columns"
     return Inputs(style, tuple(placed), tuple(tensors), Cut(CODES, tuple(first)) if first else None)
 
@@ -69,9 +69,19 @@ def emit(builder: GraphBuilder, plan: Plan, inputs: Inputs, missing: dict[int, A
     return _Emitter(builder, inputs, missing).run(plan)
 
 
+def _free_sentinel(columns: list[Column]) -> str:
+    """MISSING_TEXT, made longer until no category is the same text."""
+    taken = {category for column in columns if column.kind == "string" for category in column.categories or ()}
+    sentinel = MISSING_TEXT
+    while sentinel in taken:
+        sentinel += MISSING_TEXT
+    return sentinel
+
+
 class _Emitter:
     def __init__(self, builder: GraphBuilder, inputs: Inputs, missing: dict[int, Any]) -> None:
         self.builder, self.inputs, self.missing = builder, inputs, missing
+        self.sentinel = next((t.missing or "" for t in inputs.tensors if t.name == STRINGS), "")
         self.categories = {
             i: [str(value) for value in column.categories or ()]
             for i, column in enumerate(inputs.columns)
@@ -113,7 +123,7 @@ class _Emitter:
         self.builder.rename(joined, CODES)
 
     def _label_encoder(self, tensor: str, column: Column, first: int) -> str:
-        keys = [str(category) for category in column.categories or ()] + [MISSING_TEXT]
+        keys = [str(category) for category in column.categories or ()] + [self.sentinel]
         return self.builder.node(
             "LabelEncoder",
             tensor,
@@ -139,6 +149,8 @@ class _Emitter:
 
     def gather(self, features: list[Feature]) -> str:
         """One tensor [rows, len(features)] of numeric features in this order."""
+        if not features:
+            raise UnsupportedModelError("a step gets no columns at all: an encoder before it dropped them all")
         runs = [
             (tensor, [index for _, index in run])
             for tensor, run in groupby([self.place(feature) for feature in features], key=lambda place: place[0])
