@@ -11,7 +11,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor, IsolationForest
 
 from edge_infer_convert.graph.builder import GraphBuilder
-from edge_infer_convert.operators.linear import sigmoid
+from edge_infer_convert.operators.numeric import sigmoid
 from edge_infer_convert.operators.registry import operator
 from edge_infer_convert.operators.trees import leaf_values, sum_of_leaves
 

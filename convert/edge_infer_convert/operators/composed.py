@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from edge_infer.errors import UnsupportedModelError
 from edge_infer_convert.graph.builder import GraphBuilder
+from edge_infer_convert.operators.numeric import column, normalised
 from edge_infer_convert.operators.registry import operator
 
 Answers = dict[str, list[str]]
@@ -38,10 +39,6 @@ def _of(answers: Answers, method: str, owner: Any) -> str:
     return answers[method][0]
 
 
-def _column(builder: GraphBuilder, tensor: str) -> str:
-    return builder.node("Reshape", tensor, builder.constant([-1, 1], np.int64))
-
-
 # --- votes ------------------------------------------------------------------------------
 
 
@@ -64,7 +61,7 @@ def soft_vote(builder: GraphBuilder, model: Any, reads: str) -> Answers:
 def hard_vote(builder: GraphBuilder, model: Any, reads: str) -> Answers:
     """The first of the classes with the largest weight of votes."""
     members = [_of(_member(builder, model, i, m, reads), "predict", model) for i, m in enumerate(model.estimators_)]
-    columns = [_column(builder, member) for member in members]
+    columns = [column(builder, member) for member in members]
     weights = model._weights_not_none or [1.0] * len(members)
     classes = builder.constant(np.arange(len(model.classes_)), np.int64)
     votes = [
@@ -86,7 +83,7 @@ def hard_vote(builder: GraphBuilder, model: Any, reads: str) -> Answers:
 def mean_of_regressors(builder: GraphBuilder, model: Any, reads: str) -> Answers:
     """The weighted mean of the members' numbers."""
     members = [_of(_member(builder, model, i, m, reads), "predict", model) for i, m in enumerate(model.estimators_)]
-    columns = [_column(builder, member) for member in members]
+    columns = [column(builder, member) for member in members]
     mean = _weighted_mean(builder, columns, model._weights_not_none)
     return {"predict": [mean], "transform": [builder.node("Concat", *columns, axis=1)]}
 
@@ -121,7 +118,7 @@ def bagging_regressor(builder: GraphBuilder, model: Any, reads: str) -> Answers:
     """The mean of the members' numbers, each on its own features."""
     members = [_of(answers, "predict", model) for answers in _bag(builder, model, reads)]
     if getattr(model, "n_outputs_", 1) == 1 and np.ndim(model.predict(np.zeros((1, model.n_features_in_)))) == 1:
-        members = [_column(builder, member) for member in members]
+        members = [column(builder, member) for member in members]
     return {"predict": [builder.node("Div", builder.node("Sum", *members), builder.constant(float(len(members))))]}
 
 
@@ -150,10 +147,10 @@ def one_against_rest(builder: GraphBuilder, model: Any, reads: str) -> Answers:
     if hasattr(model.estimators_[0], "predict_proba"):
         positive = [_second(builder, _of(member, "predict_proba", model)) for member in members]
         joined = builder.node("Concat", *positive, axis=1)
-        answers["predict_proba"] = [_normalised(builder, joined)]
+        answers["predict_proba"] = [normalised(builder, joined, 0.0)]
         scores = joined
     if hasattr(model.estimators_[0], "decision_function"):
-        columns = [_column(builder, _of(member, "decision_function", model)) for member in members]
+        columns = [column(builder, _of(member, "decision_function", model)) for member in members]
         scores = builder.node("Concat", *columns, axis=1)
         answers["decision_function"] = [scores]
     return answers | {"predict": [builder.node("ArgMax", scores, axis=1, keepdims=0)]}
@@ -161,10 +158,3 @@ def one_against_rest(builder: GraphBuilder, model: Any, reads: str) -> Answers:
 
 def _second(builder: GraphBuilder, probabilities: str) -> str:
     return builder.node("Gather", probabilities, builder.constant([1], np.int64), axis=1)
-
-
-def _normalised(builder: GraphBuilder, x: str) -> str:
-    """x divided by its sum, where that is not zero."""
-    total = builder.node("ReduceSum", x, builder.constant([1], np.int64), keepdims=1)
-    none = builder.node("Equal", total, builder.constant(0.0))
-    return builder.node("Div", x, builder.node("Where", none, builder.constant(1.0), total))

@@ -9,9 +9,8 @@ from sklearn import linear_model, svm
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from edge_infer_convert.graph.builder import GraphBuilder
+from edge_infer_convert.operators.numeric import normalised, sigmoid, two_columns
 from edge_infer_convert.operators.registry import operator
-
-__all__ = ["sigmoid"]
 
 _REGRESSORS = (
     linear_model.LinearRegression,
@@ -52,9 +51,9 @@ def logistic_classifier(builder: GraphBuilder, model: Any, reads: str) -> dict[s
     """Scores, then the sigmoid of the one score (two classes), or the softmax."""
     scores = _scores(builder, model, reads)
     if len(model.classes_) == 2:
-        probabilities = _two_columns(builder, sigmoid(builder, scores))
+        probabilities = two_columns(builder, sigmoid(builder, scores))
     elif getattr(model, "solver", None) == "liblinear":
-        probabilities = _normalised(builder, sigmoid(builder, scores))
+        probabilities = normalised(builder, sigmoid(builder, scores))
     else:
         probabilities = builder.node("Softmax", scores, axis=1)
     return {
@@ -103,24 +102,3 @@ def _positions(builder: GraphBuilder, model: Any, scores: str) -> str:
 
         return builder.node("Cast", builder.node("Greater", scores, builder.constant(0.0)), to=TensorProto.INT64)
     return builder.node("ArgMax", scores, axis=1, keepdims=0)
-
-
-def sigmoid(builder: GraphBuilder, x: str) -> str:
-    """1 / (1 + e⁻ˣ). onnxruntime's Sigmoid is cut off far from 0, where ratios of tiny numbers may still matter."""
-    if builder.dtype == np.float32:
-        return builder.node("Sigmoid", x)
-    zero, one = builder.constant(0.0), builder.constant(1.0)
-    above = builder.node("Exp", builder.node("Min", x, zero))
-    below = builder.node("Add", one, builder.node("Exp", builder.node("Neg", builder.node("Abs", x))))
-    return builder.node("Div", above, below)
-
-
-def _two_columns(builder: GraphBuilder, positive: str) -> str:
-    """[1 − p, p]."""
-    column = builder.node("Reshape", positive, builder.constant([-1, 1], np.int64))
-    return builder.node("Concat", builder.node("Sub", builder.constant(1.0), column), column, axis=1)
-
-
-def _normalised(builder: GraphBuilder, x: str) -> str:
-    total = builder.node("ReduceSum", x, builder.constant([1], np.int64), keepdims=1)
-    return builder.node("Div", x, total)

@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from edge_infer_convert.graph.builder import ML, GraphBuilder
-from edge_infer_convert.operators.linear import sigmoid
+from edge_infer_convert.operators.numeric import sigmoid
 from edge_infer_convert.operators.registry import operator
 from edge_infer_convert.operators.trees import float32_not_above
 

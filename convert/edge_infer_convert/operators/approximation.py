@@ -1,0 +1,3 @@
+"""Kernel approximation, random projections and embeddings by a fixed formula."""
+
+from __future__ import annotations

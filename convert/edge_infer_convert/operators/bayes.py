@@ -1,0 +1,3 @@
+"""Naive Bayes."""
+
+from __future__ import annotations

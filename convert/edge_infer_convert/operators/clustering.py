@@ -1,0 +1,3 @@
+"""Clusterers that answer new rows."""
+
+from __future__ import annotations

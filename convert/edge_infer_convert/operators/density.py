@@ -1,0 +1,3 @@
+"""Densities and covariances: kernel densities, mixtures, elliptic envelopes."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Discriminant analysis and nearest centroids."""
+
+from __future__ import annotations

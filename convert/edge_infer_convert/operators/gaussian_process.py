@@ -1,0 +1,3 @@
+"""Gaussian processes."""
+
+from __future__ import annotations

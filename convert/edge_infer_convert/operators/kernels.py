@@ -1,0 +1,3 @@
+"""Support vector machines and kernel ridge."""
+
+from __future__ import annotations

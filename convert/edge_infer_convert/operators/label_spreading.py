@@ -1,0 +1,3 @@
+"""Label propagation and spreading."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Isomap and locally linear embedding of new rows."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Nearest neighbours: votes, means, distances, outlier factors."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Multi-layer perceptrons and Boltzmann machines."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Dummy estimators, isotonic regression and thresholds."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Text vectorisers."""
+
+from __future__ import annotations
