@@ -6,6 +6,16 @@ convert(pipeline, data=X_train, name="titanic", version="1.2.0", output="titanic
 """
 
 from edge_infer_convert.conversion import Conversion, convert, to_onnx
+from edge_infer_convert.graph.builder import GraphBuilder
+from edge_infer_convert.operators.registry import register_converter
 from edge_infer_convert.sources import load_estimator, read_sample
 
-__all__ = ["Conversion", "convert", "load_estimator", "read_sample", "to_onnx"]
+__all__ = [
+    "Conversion",
+    "GraphBuilder",
+    "convert",
+    "load_estimator",
+    "read_sample",
+    "register_converter",
+    "to_onnx",
+]

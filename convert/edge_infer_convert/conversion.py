@@ -324,6 +324,8 @@ def _training_rows(schema: Schema, strict: bool) -> int:
     """Rows of the training data that the fitted steps carry (neighbours, support vectors, Gaussian processes)."""
     total = 0
     for step in schema.plan.steps:
+        if step.kind == "composite":  # its members are steps themselves
+            continue
         kept = _rows_kept(step.estimator)
         total += kept
         if strict and kept:

@@ -17,7 +17,7 @@ from sklearn.exceptions import NotFittedError
 from edge_infer.errors import SchemaError
 from edge_infer.manifest import Column
 from edge_infer_convert.graph import columnwise
-from edge_infer_convert.graph.plan import Feature, Plan, Raw, Step, make_plan
+from edge_infer_convert.graph.plan import Branch, Feature, Plan, Raw, Step, make_plan
 from edge_infer_convert.graph.tables import UNKNOWN_TEXT, text_categories
 from edge_infer_convert.original import Original
 from edge_infer_convert.ranges import ranges_of_steps
@@ -155,9 +155,16 @@ def _is_text(values: Any) -> bool:
 
 def _used(plan: Plan, count: int) -> list[int]:
     """Columns that some step or answer reads; others need not be given."""
-    features: list[Feature] = [*plan.features, *(f for step in plan.steps for f in step.inputs)]
+    branches = [plan, *(member for step in plan.steps for member in step.members)]
+    features: list[Feature] = [f for step in plan.steps for f in step.inputs]
+    features += [f for branch in branches if _gathered(branch.final) for f in branch.features]
     read = {feature.column for feature in features if isinstance(feature, Raw)}
     return [i for i in range(count) if i in read]
+
+
+def _gathered(final: Step | None) -> bool:
+    """Whether a branch answers by its features rather than by a step."""
+    return final is None or final.kind in ("text", "table")
 
 
 def _renumbered(plan: Plan, used: list[int]) -> Plan:
@@ -168,6 +175,9 @@ def _renumbered(plan: Plan, used: list[int]) -> Plan:
 
     for step in plan.steps:
         step.inputs = tuple(moved(feature) for feature in step.inputs)
+        step.members = tuple(
+            Branch(tuple(moved(feature) for feature in member.features), member.final) for member in step.members
+        )
     return plan._replace(features=tuple(moved(feature) for feature in plan.features))
 
 

@@ -8,20 +8,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.multiclass import OneVsOneClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from edge_infer.errors import EdgeInferError, ParityError, UnsupportedModelError, UsageError
-from edge_infer_convert import convert, to_onnx
+from edge_infer_convert import convert, register_converter, to_onnx
 from edge_infer_convert.demo import train
 from edge_infer_convert.graph.builder import GraphBuilder
 from edge_infer_convert.operators import registry
 from edge_infer_convert.operators.scaling import standard_scaler
+from tests.convert.judging import assert_same
 from tests.convert.pipelines import fitted
 
 
@@ -110,17 +111,57 @@ def test_strict_privacy_lets_models_pass_that_carry_no_rows() -> None:
 
 def test_step_that_has_no_converter_is_named_with_reason_and_remedy() -> None:
     X, y = load_iris(return_X_y=True)
-    model = make_pipeline(FunctionTransformer(np.log1p), LogisticRegression(max_iter=500)).fit(X, y)
-    with pytest.raises(UnsupportedModelError, match=r"'functiontransformer'.*\n?.*Replace the step") as caught:
+    model = make_pipeline(Doubler(), LogisticRegression(max_iter=500)).fit(X, y)
+    with pytest.raises(UnsupportedModelError, match=r"'doubler'.*\n?.*Replace the step") as caught:
         convert(model, data=X, name="f")
     assert len(str(caught.value)) < 1000
 
 
-def test_graph_that_no_onnxruntime_runs_is_refused_as_unsupported() -> None:
+class Doubler(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """An estimator that nobody has a converter for."""
+
+    def fit(self, X: Any, y: Any = None) -> Doubler:
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def transform(self, X: Any) -> Any:
+        return np.asarray(X) * 2
+
+
+@pytest.fixture
+def doubler_by(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Registers a converter of `Doubler` for one test."""
+    monkeypatch.setattr(registry, "_OPERATORS", dict(registry._OPERATORS))
+    return lambda converter: register_converter(Doubler, converter)
+
+
+def test_registered_converter_converts_an_estimator_of_the_users(doubler_by: Any) -> None:
     X, y = load_iris(return_X_y=True)
-    model = OneVsOneClassifier(LogisticRegression(max_iter=500)).fit(X, np.array(["a", "b", "c"])[y])
+    model = make_pipeline(Doubler(), LogisticRegression(max_iter=500)).fit(X, y)
+    with pytest.raises(UnsupportedModelError, match="'doubler'"):
+        convert(model, data=X, name="d")
+    doubler_by(lambda b, estimator, reads: {"transform": [b.node("Add", reads, reads)]})
+    assert_same(convert(model, data=X, name="d"), model, X)
+
+
+def test_registered_converter_that_is_wrong_is_caught_by_the_gate(doubler_by: Any) -> None:
+    X, y = load_iris(return_X_y=True)
+    model = make_pipeline(Doubler(), LogisticRegression(max_iter=500)).fit(X, y)
+    doubler_by(lambda b, estimator, reads: {"transform": [b.node("Mul", reads, b.constant(2.01))]})
+    with pytest.raises(ParityError, match=r"to blame: doubler \(Doubler\)"):
+        convert(model, data=X, name="d")
+
+
+def test_graph_that_no_onnxruntime_runs_is_refused_as_unsupported(doubler_by: Any) -> None:
+    X = load_iris().data
+    doubler_by(lambda b, estimator, reads: {"transform": [b.node("NoSuchOperator", reads)]})
     with pytest.raises(UnsupportedModelError, match="cannot be"):
-        convert(model, data=X, name="o")
+        convert(Doubler().fit(X), data=X, name="d")
+
+
+def test_registered_converter_takes_a_class() -> None:
+    with pytest.raises(TypeError, match="expected a class"):
+        register_converter(Doubler(), lambda b, e, r: {})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ from sklearn.base import BaseEstimator
 
 from edge_infer.errors import UnsupportedModelError
 from edge_infer.manifest import Column, Cut, Inputs, Tensor
+from edge_infer_convert.composites import find_composite
 from edge_infer_convert.graph.builder import ML, GraphBuilder
-from edge_infer_convert.graph.leaf import convert_leaf
+from edge_infer_convert.graph.leaf import at_step, convert_leaf
 from edge_infer_convert.graph.plan import Feature, Plan, Raw, Step
 from edge_infer_convert.graph.tables import Table, step_table
 
-__all__ = ["CODES", "MISSING_TEXT", "Emitted", "Trace", "emit", "lay_out"]
+__all__ = ["CODES", "MISSING_TEXT", "Emitted", "Trace", "emit", "emit_on_matrix", "lay_out"]
 
 NUMBERS, STRINGS, CODES = "numbers", "strings", "codes"
 #: What stands for a missing value in the string tensor: a private-use character, so that no text is taken for it.
@@ -69,6 +70,13 @@ def emit(builder: GraphBuilder, plan: Plan, inputs: Inputs, missing: dict[int, A
     return _Emitter(builder, inputs, missing).run(plan)
 
 
+def emit_on_matrix(builder: GraphBuilder, plan: Plan, reads: str, width: int) -> dict[str, list[str]]:
+    """Add a plan whose raw columns are those of the tensor `reads` [rows, width], all numbers; its answers."""
+    columns = tuple(Column(str(i), "number", "float64", reads, i, missing=True) for i in range(width))
+    inputs = Inputs("array", columns, (Tensor(reads, builder.dtype.name, width),))
+    return _Emitter(builder, inputs, {}, numbers=reads).run(plan).answers
+
+
 def _free_sentinel(columns: list[Column]) -> str:
     """MISSING_TEXT, made longer until no category is the same text."""
     taken = {category for column in columns if column.kind == "string" for category in column.categories or ()}
@@ -79,8 +87,8 @@ def _free_sentinel(columns: list[Column]) -> str:
 
 
 class _Emitter:
-    def __init__(self, builder: GraphBuilder, inputs: Inputs, missing: dict[int, Any]) -> None:
-        self.builder, self.inputs, self.missing = builder, inputs, missing
+    def __init__(self, builder: GraphBuilder, inputs: Inputs, missing: dict[int, Any], numbers: str = NUMBERS) -> None:
+        self.builder, self.inputs, self.missing, self.numbers = builder, inputs, missing, numbers
         self.sentinel = next((t.missing or "" for t in inputs.tensors if t.name == STRINGS), "")
         self.categories = {
             i: [str(value) for value in column.categories or ()]
@@ -88,7 +96,7 @@ class _Emitter:
             if column.kind == "string"
         }
         self.places: dict[Step, list[tuple[str, int]]] = {}
-        self.answers: dict[str, list[str]] = {}
+        self.writes: dict[Step, dict[str, list[str]]] = {}
         self.trace: list[Trace] = []
 
     def run(self, plan: Plan) -> Emitted:
@@ -98,10 +106,16 @@ class _Emitter:
             if step.kind == "table":
                 self.places[step] = self._table(step)
             elif step.kind == "leaf":
-                self._leaf(step, step is plan.final)
-        if plan.final is None or plan.final.kind == "table":
-            self.answers = {"transform": [self.gather(list(plan.features))]}
-        return Emitted(self.answers, self.trace)
+                self._leaf(step)
+            elif step.kind == "composite":
+                self._composite(step)
+        return Emitted(self._answers(plan.features, plan.final), self.trace)
+
+    def _answers(self, features: tuple[Feature, ...], final: Step | None) -> dict[str, list[str]]:
+        """The tensors by method of a plan or of a composite's member."""
+        if final is None or final not in self.writes:
+            return {"transform": [self.gather(list(features))]}
+        return self.writes[final]
 
     def _encode_strings(self) -> None:
         """strings [rows, k] → Split → a LabelEncoder each → Concat → codes [rows, k].
@@ -138,7 +152,7 @@ class _Emitter:
     def place(self, feature: Feature) -> tuple[str, int]:
         """The tensor that holds a numeric feature, and its column there."""
         if isinstance(feature, Raw):
-            return NUMBERS, self.inputs.columns[feature.column].index
+            return self.numbers, self.inputs.columns[feature.column].index
         step = feature.step
         if step not in self.places:
             raise UnsupportedModelError(
@@ -164,20 +178,30 @@ class _Emitter:
         return self.builder.node("Gather", tensor, self.builder.constant(indices, np.int64), axis=1)
 
     def _width(self, tensor: str) -> int:
-        if tensor == NUMBERS:
-            return next(t.width for t in self.inputs.tensors if t.name == NUMBERS)
+        if tensor == self.numbers:
+            return next(t.width for t in self.inputs.tensors if t.name == tensor)
         return sum(place[0] == tensor for places in self.places.values() for place in places)
 
     # --- steps ---
 
-    def _leaf(self, step: Step, final: bool) -> None:
+    def _leaf(self, step: Step) -> None:
         reads = self.gather(list(step.inputs))
-        writes = convert_leaf(self.builder, step.path, step.estimator, reads, len(step.inputs), final=final)
+        writes = convert_leaf(self.builder, step.path, step.estimator, reads, len(step.inputs))
         self.trace.append(Trace(step.path, step.estimator, reads, writes))
+        self._wrote(step, writes)
+
+    def _composite(self, step: Step) -> None:
+        composite = find_composite(step.estimator)
+        assert composite is not None
+        members = [self._answers(*member) for member in step.members]
+        reads = self.gather(list(step.inputs)) if step.inputs else ""
+        with at_step(step.path, step.estimator):
+            self._wrote(step, composite.combine(self.builder, step.estimator, members, reads))
+
+    def _wrote(self, step: Step, writes: dict[str, list[str]]) -> None:
+        self.writes[step] = writes
         if "transform" in writes:
             self.places[step] = [(writes["transform"][0], i) for i in range(step.width)]
-        if final:
-            self.answers = writes
 
     def _table(self, step: Step) -> list[tuple[str, int]]:
         tables = step_table(step, self.categories, self.missing)

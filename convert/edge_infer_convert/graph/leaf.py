@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,27 +13,62 @@ from onnx import ModelProto, TensorProto
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import FeatureUnion, Pipeline
 
 from edge_infer.errors import UnsupportedModelError
+from edge_infer_convert.composites import find_composite, find_wrapped
 from edge_infer_convert.graph.builder import ML, GraphBuilder
 from edge_infer_convert.operators import find_operator
 
-__all__ = ["convert_leaf"]
+__all__ = ["at_step", "convert_leaf"]
 
 
 def convert_leaf(
-    builder: GraphBuilder, path: str, estimator: Any, reads: str, width: int, *, final: bool
+    builder: GraphBuilder, path: str, estimator: Any, reads: str, width: int, *, final: bool = True
 ) -> dict[str, list[str]]:
     """Add an estimator that reads the tensor `reads` [rows, width]; its tensors by method.
 
-    A classifier's `predict` is an int64 position in its classes, a transformer in the middle gives `transform`.
+    A classifier's `predict` is an int64 position in its classes. Pipelines, column transformers and composites
+    are followed, so that an operator can convert the estimators inside its own by this function.
 
     Raises:
         UnsupportedModelError: naming the step, the estimator, the reason and a remedy.
     """
-    operator = find_operator(estimator)
-    if operator is not None:
-        return operator(builder, estimator, reads)
+    with at_step(path, estimator):
+        operator = find_operator(estimator)
+        if operator is not None:
+            return operator(builder, estimator, reads)
+        if _is_composed(estimator):
+            return _composed(builder, estimator, reads, width)
+    return _by_skl2onnx(builder, path, estimator, reads, width)
+
+
+@contextmanager
+def at_step(path: str, estimator: Any) -> Iterator[None]:
+    """Errors from inside name the step."""
+    try:
+        yield
+    except UnsupportedModelError as error:
+        if str(error).startswith("step "):  # an inner one has
+            raise
+        raise UnsupportedModelError(f"step {path!r} ({type(estimator).__name__}): {error}") from error
+
+
+def _is_composed(estimator: Any) -> bool:
+    containers = (Pipeline, ColumnTransformer, FeatureUnion)
+    return isinstance(estimator, containers) or bool(find_wrapped(estimator) or find_composite(estimator))
+
+
+def _composed(builder: GraphBuilder, estimator: Any, reads: str, width: int) -> dict[str, list[str]]:
+    from edge_infer_convert.graph.emit import emit_on_matrix  # both look steps up here: a ring otherwise
+    from edge_infer_convert.graph.plan import make_plan
+
+    plan, _ = make_plan(estimator, width, set())
+    return emit_on_matrix(builder, plan, reads, width)
+
+
+def _by_skl2onnx(builder: GraphBuilder, path: str, estimator: Any, reads: str, width: int) -> dict[str, list[str]]:
     subject = _with_integer_classes(estimator) if is_classifier(estimator) else estimator
     try:
         model = _skl2onnx(subject, builder, width)

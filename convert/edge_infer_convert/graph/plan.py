@@ -1,5 +1,5 @@
 """A fitted pipeline as a plan: which steps work on which features, followed through Pipeline,
-ColumnTransformer, FeatureUnion and search wrappers. Nothing is converted here.
+ColumnTransformer, FeatureUnion, search wrappers and composites (votes, stacks, chains …). Nothing is converted here.
 
 A *feature* is one column on its way through the pipeline: a raw input column, or one output of a step.
 Whether it holds text or numbers is known at each point, so that text can be resolved to codes at the
@@ -17,9 +17,11 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from edge_infer.errors import UnsupportedModelError
+from edge_infer_convert.composites import find_composite, find_wrapped
+from edge_infer_convert.composites.weights import Weight
 from edge_infer_convert.graph import columnwise
 
-__all__ = ["Feature", "Plan", "Raw", "Step", "StepOutput", "make_plan"]
+__all__ = ["Branch", "Feature", "Plan", "Raw", "Step", "StepOutput", "make_plan"]
 
 
 class Raw(NamedTuple):
@@ -47,18 +49,36 @@ class Step:
     """One fitted estimator and the features that it reads. Compared by identity.
 
     kind: "text" (columnwise, text stays text), "table" (columnwise encoder: each output depends on one
-    input, so that a table of its answers replaces it), or "leaf" (an operator on a numeric matrix).
+    input, so that a table of its answers replaces it), "leaf" (an operator on a numeric matrix), or
+    "composite" (combines the answers of `members`, and reads `inputs` only if it needs them itself).
     """
 
-    def __init__(self, path: str, estimator: BaseEstimator, kind: str, inputs: tuple[Feature, ...], width: int) -> None:
+    def __init__(
+        self,
+        path: str,
+        estimator: BaseEstimator,
+        kind: str,
+        inputs: tuple[Feature, ...],
+        width: int,
+        members: tuple[Branch, ...] = (),
+    ) -> None:
         self.path, self.estimator, self.kind, self.inputs, self.width = path, estimator, kind, inputs, width
+        self.members = members
 
     def outputs(self) -> list[Feature]:
         return [StepOutput(self, i) for i in range(self.width)]
 
 
+class Branch(NamedTuple):
+    """An estimator followed: the features that its transform gives, and the step that gives its other answers;
+    None where it ends in composed transformers."""
+
+    features: tuple[Feature, ...]
+    final: Step | None
+
+
 class Plan(NamedTuple):
-    """`final` is the step that answers; None where the pipeline ends in composed transformers."""
+    """`steps` in the order in which they can be computed; `final` is the step that answers, see `Branch`."""
 
     features: tuple[Feature, ...]
     final: Step | None
@@ -84,8 +104,8 @@ def make_plan(estimator: Any, n_columns: int, text: set[int]) -> tuple[Plan, set
         walk = _Walk()
         try:
             raw: list[Feature] = [Raw(i, i in text) for i in range(n_columns)]
-            features = walk.visit(estimator, raw, "", final=True)
-            return Plan(tuple(features), walk.final, tuple(walk.steps)), text
+            branch = walk.visit(estimator, raw, "")
+            return Plan(branch.features, branch.final, tuple(walk.steps)), text
         except TextFound as found:
             text = text | found.columns
 
@@ -93,60 +113,67 @@ def make_plan(estimator: Any, n_columns: int, text: set[int]) -> tuple[Plan, set
 class _Walk:
     def __init__(self) -> None:
         self.steps: list[Step] = []
-        self.final: Step | None = None
 
-    def visit(self, estimator: Any, features: list[Feature], path: str, *, final: bool = False) -> list[Feature]:
-        """The features behind `estimator`. `final` tells whether its answers are the model's."""
+    def visit(self, estimator: Any, features: list[Feature], path: str) -> Branch:
         if estimator is None or estimator == "passthrough" or _is_identity(estimator):
-            return features
+            return Branch(tuple(features), None)
         if isinstance(estimator, str) and estimator == "drop":
-            return []
-        if hasattr(estimator, "best_estimator_"):
-            return self.visit(estimator.best_estimator_, features, _join(path, "best_estimator_"), final=final)
+            return Branch((), None)
+        wrapped = find_wrapped(estimator)
+        if wrapped is not None:
+            return self.visit(getattr(estimator, wrapped), features, _join(path, wrapped))
         if isinstance(estimator, Pipeline):
-            return self._pipeline(estimator, features, path, final)
+            return self._pipeline(estimator, features, path)
         if isinstance(estimator, ColumnTransformer):
             return self._column_transformer(estimator, features, path)
         if isinstance(estimator, FeatureUnion):
             return self._union(estimator, features, path)
-        return self._step(estimator, features, path, final)
+        if find_composite(estimator) is not None:
+            return self._composite(estimator, features, path)
+        return self._step(estimator, features, path)
 
-    def _pipeline(self, pipeline: Pipeline, features: list[Feature], path: str, final: bool) -> list[Feature]:
-        for position, (name, step) in enumerate(pipeline.steps):
-            last = position == len(pipeline.steps) - 1
-            features = self.visit(step, features, _join(path, name), final=final and last)
-        return features
+    def _pipeline(self, pipeline: Pipeline, features: list[Feature], path: str) -> Branch:
+        branch = Branch(tuple(features), None)
+        for name, step in pipeline.steps:
+            branch = self.visit(step, list(branch.features), _join(path, name))
+        return branch
 
-    def _column_transformer(self, transformer: ColumnTransformer, features: list[Feature], path: str) -> list[Feature]:
+    def _column_transformer(self, transformer: ColumnTransformer, features: list[Feature], path: str) -> Branch:
         outputs: list[Feature] = []
         places = transformer._transformer_to_input_indices
         for name, step, _ in transformer.transformers_:
             chosen = [features[int(i)] for i in places[name]]
             if chosen:
-                outputs += self._weighted(
-                    self.visit(step, chosen, _join(path, name)), transformer.transformer_weights, name, path
-                )
-        return outputs
+                outputs += self._weighted(step, chosen, transformer.transformer_weights, name, path)
+        return Branch(tuple(outputs), None)
 
-    def _union(self, union: FeatureUnion, features: list[Feature], path: str) -> list[Feature]:
+    def _union(self, union: FeatureUnion, features: list[Feature], path: str) -> Branch:
         outputs: list[Feature] = []
         for name, step in union.transformer_list:
-            outputs += self._weighted(
-                self.visit(step, features, _join(path, name)), union.transformer_weights, name, path
-            )
-        return outputs
+            outputs += self._weighted(step, features, union.transformer_weights, name, path)
+        return Branch(tuple(outputs), None)
 
     def _weighted(
-        self, outputs: list[Feature], weights: dict[str, float] | None, name: str, path: str
+        self, step: Any, features: list[Feature], weights: dict[str, float] | None, name: str, path: str
     ) -> list[Feature]:
-        if weights and weights.get(name, 1) != 1:
-            raise UnsupportedModelError(
-                f"step {_join(path, name)!r}: transformer_weights are not supported yet; "
-                "put the weight into the step itself (for example a FunctionTransformer or a scaler)"
-            )
-        return outputs
+        """A transformer's outputs, times its entry in `transformer_weights`."""
+        outputs = list(self.visit(step, features, _join(path, name)).features)
+        weight = (weights or {}).get(name)
+        if weight is None or not outputs:
+            return outputs
+        return list(self._step(Weight(weight, len(outputs)), outputs, _join(path, f"{name}.weight")).features)
 
-    def _step(self, estimator: Any, features: list[Feature], path: str, final: bool) -> list[Feature]:
+    def _composite(self, estimator: Any, features: list[Feature], path: str) -> Branch:
+        composite = find_composite(estimator)
+        assert composite is not None
+        members = []
+        for member in composite.members(estimator):
+            chosen = features if member.features is None else [features[int(i)] for i in member.features]
+            members.append(self.visit(member.estimator, chosen, _join(path, member.name)))
+        reads = tuple(features) if composite.reads(estimator) else ()
+        return self._add(path, estimator, "composite", reads, len(features), tuple(members))
+
+    def _step(self, estimator: Any, features: list[Feature], path: str) -> Branch:
         name = path or type(estimator).__name__
         self._reveal_text(estimator, features)
         text = [feature.text for feature in features]
@@ -155,12 +182,21 @@ class _Walk:
             kind = "table"
         elif any(text):
             kind = self._text_step(estimator, text, name)
-        width = 0 if final and not hasattr(estimator, "transform") else _width(estimator, len(features))
-        step = Step(name, estimator, kind, tuple(features), width)
+        return self._add(path, estimator, kind, tuple(features), len(features))
+
+    def _add(
+        self,
+        path: str,
+        estimator: Any,
+        kind: str,
+        reads: tuple[Feature, ...],
+        count: int,
+        members: tuple[Branch, ...] = (),
+    ) -> Branch:
+        name = path or type(estimator).__name__
+        step = Step(name, estimator, kind, reads, _width(estimator, count), members)
         self.steps.append(step)
-        if final:
-            self.final = step
-        return step.outputs()
+        return Branch(tuple(step.outputs()), step)
 
     def _reveal_text(self, estimator: Any, features: list[Feature]) -> None:
         found = {
