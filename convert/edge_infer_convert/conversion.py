@@ -38,9 +38,10 @@ from edge_infer.manifest import (
 from edge_infer.model import Model
 from edge_infer.verification import verify
 from edge_infer_convert.blame import blame
+from edge_infer_convert.exactness import is_exact
 from edge_infer_convert.golden_rows import make_goldens
 from edge_infer_convert.graph.assemble import Assembled, assemble, needs
-from edge_infer_convert.parity import RELATIVE, Parity, compare, require_equal
+from edge_infer_convert.parity import RELATIVE, Parity, compare, require_equal, whole_feeds
 from edge_infer_convert.probes import Probes, make_probes
 from edge_infer_convert.reference import make_reference
 from edge_infer_convert.schema import Schema, make_schema
@@ -225,30 +226,16 @@ def _order(schema: Schema, precision: str) -> tuple[tuple[str, ...], str]:
 def _gate(schema: Schema, assembled: Assembled, probes: Probes, precision: str, report: Any, name: str) -> Parity:
     draft = _with_metadata(assembled.model, {KEY_MANIFEST: render_manifest(_draft(schema, assembled, precision))})
     model = Model(parse_artifact(draft))
-    parity = compare(model, schema.original, probes, precision)
+    parity = compare(model, schema.original, probes, precision, exact=is_exact(schema.plan))
     if report is not None:
         from edge_infer_convert.report import write_report
 
         write_report(Path(report), name, model.manifest, parity)
     culprit = None
     if not parity.equal:
-        culprit = blame(assembled, _whole_feeds(model, probes), parity, RELATIVE[precision])
+        culprit = blame(assembled, whole_feeds(model, parity.probes), parity, RELATIVE[precision])
     require_equal(parity, [column.name for column in schema.columns], culprit)
     return parity
-
-
-def _whole_feeds(model: Model, probes: Probes) -> dict[str, Any]:
-    """The probes as tensors of the uncut graph."""
-    feeds = {}
-    for tensor in model.manifest.inputs.tensors:
-        members = [i for i, column in enumerate(model.manifest.inputs.columns) if column.tensor == tensor.name]
-        cells = [[row[i] for i in members] for row in probes.rows]
-        if tensor.dtype == "string":
-            filled = [[tensor.missing if cell is None else cell for cell in row] for row in cells]
-            feeds[tensor.name] = np.array(filled, dtype=object)
-        else:
-            feeds[tensor.name] = np.array(cells, dtype=np.float64).astype(tensor.dtype)
-    return feeds
 
 
 def _draft(schema: Schema, assembled: Assembled, precision: str) -> Manifest:

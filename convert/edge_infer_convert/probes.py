@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+from numpy.typing import NDArray
 
 from edge_infer.manifest import Column
-from edge_infer_convert.fitted_trees import fitted_trees
-from edge_infer_convert.graph import columnwise
-from edge_infer_convert.graph.plan import Feature, Step, StepOutput
+from edge_infer_convert.graph.plan import Step
 from edge_infer_convert.graph.tables import UNKNOWN_TEXT
 from edge_infer_convert.original import Original, Row
 from edge_infer_convert.schema import Schema
+from edge_infer_convert.thresholds import neighbours, raw_thresholds, unscaled
 
 __all__ = ["Probes", "make_probes"]
 
-_IN_RANGE, _FAR, _VERY_FAR, _SAMPLE, _THRESHOLDS = 400, 100, 50, 1000, 2000
+_IN_RANGE, _FAR, _VERY_FAR, _SAMPLE = 400, 100, 50, 1000
+_THRESHOLDS: Final = 20_000  # of all columns together; above it, a sample of them
+_THRESHOLD_ROWS: Final = 20_000
+_PAIRS: Final = 24  # pairs of rows with different labels, bisected …
+_BISECTIONS: Final = 52  # … down to a float64's last bit
+_JUMP: Final = 1e-6  # a change of the original's numbers over one bit of the row that is a jump
 _SEED: Final = 20_26
 
 
 class Probes(NamedTuple):
-    """Rows and, for each, what it is for: "in range", "far", "edge", "threshold" or "sample"."""
+    """Rows and, for each, what it is for: "in range", "far", "edge", "threshold", "boundary" or "sample"."""
 
     rows: list[Row]
     kinds: list[str]
 
 
 def make_probes(schema: Schema) -> Probes:
-    """In-range and far rows, every category, missing and unknown values, tree thresholds, and sample rows."""
+    """In-range and far rows, every category, missing and unknown values, thresholds, boundaries, sample rows."""
     rng = np.random.default_rng(_SEED)
     made = {
         "in range": _random_rows(schema.columns, rng, _IN_RANGE, 1.0),
         "far": _random_rows(schema.columns, rng, _FAR, 5.0) + _random_rows(schema.columns, rng, _VERY_FAR, 1000.0),
         "edge": _edge_rows(schema),
         "threshold": _threshold_rows(schema, rng),
+        "boundary": _boundary_rows(schema, rng),
         "sample": _sample_rows(schema, rng),
     }
     rows = [row for group in made.values() for row in group]
@@ -47,8 +52,20 @@ def make_probes(schema: Schema) -> Probes:
 
 def _accepted(original: Original, probes: Probes) -> Probes:
     """Rows that the original itself refuses cannot be compared. Usually it takes all at once."""
-    keep = _taken(original, probes.rows, list(range(len(probes.rows))))
+    keep = _taken(original, probes.rows, _in_domain(original, probes.rows))
     return Probes([probes.rows[i] for i in keep], [probes.kinds[i] for i in keep])
+
+
+def _in_domain(original: Original, rows: list[Row]) -> list[int]:
+    """Without negative numbers where scikit-learn's own tag says that the estimator is for positive ones.
+
+    Most such estimators refuse them; MiniBatchNMF takes them and answers with what rounding makes of a diverging sum.
+    """
+    tags = getattr(original.estimator, "__sklearn_tags__", None)
+    if tags is None or not tags().input_tags.positive_only:
+        return list(range(len(rows)))
+    negative = [any(isinstance(cell, int | float) and cell < 0 for cell in row) for row in rows]
+    return [i for i, flag in enumerate(negative) if not flag]
 
 
 def _taken(original: Original, rows: list[Row], chosen: list[int]) -> list[int]:
@@ -115,53 +132,88 @@ def _edge_rows(schema: Schema) -> list[Row]:
 
 
 def _threshold_rows(schema: Schema, rng: np.random.Generator) -> list[Row]:
-    """For trees on raw or scaled numbers: each threshold and its float64 and float32 neighbours."""
-    pairs = [pair for step in schema.plan.steps for pair in _thresholds(step)]
-    pairs = [pair for pair in pairs if schema.columns[pair[0]].kind == "number" and np.isfinite(pair[1])]
-    chosen = [pairs[i] for i in rng.permutation(len(pairs))[:_THRESHOLDS]]
-    bases = _random_rows(schema.columns, rng, len(chosen), 1.0)
-    return [
-        (*base[:column], value, *base[column + 1 :])
-        for base, (column, threshold) in zip(bases, chosen, strict=True)
-        for value in _neighbours(threshold)
+    """For trees on raw or scaled numbers: values at and beside their thresholds, many columns of a row at once."""
+    at: dict[int, list[Any]] = {}
+    for step in schema.plan.steps:
+        for column, values in raw_thresholds(step):
+            if schema.columns[column].kind == "number":
+                at.setdefault(column, []).append(values)
+    merged = {column: np.unique(np.concatenate(values)) for column, values in at.items()}
+    beside = {column: neighbours(own) for column, own in _bounded(merged, rng).items()}
+    count = min(max(map(len, beside.values()), default=0), _THRESHOLD_ROWS)
+    cells = list(zip(*_random_rows(schema.columns, rng, count, 1.0), strict=True)) if count else []
+    for column, own in beside.items():
+        places = rng.permutation(count)[: len(own)]
+        filled = list(cells[column])
+        for place, value in zip(places, rng.permutation(own)[: len(places)].tolist(), strict=True):
+            filled[place] = value
+        cells[column] = tuple(filled)
+    return list(zip(*cells, strict=True))
+
+
+def _bounded(thresholds: dict[int, Any], rng: np.random.Generator) -> dict[int, Any]:
+    """All thresholds up to a number, then a sample of each column's."""
+    total = sum(map(len, thresholds.values()))
+    if total <= _THRESHOLDS:
+        return thresholds
+    share = _THRESHOLDS / total
+    return {c: rng.choice(own, max(1, int(len(own) * share)), replace=False) for c, own in thresholds.items()}
+
+
+def _boundary_rows(schema: Schema, rng: np.random.Generator) -> list[Row]:
+    """For classifiers on numbers: rows bisected between two that get different labels, both last ones of each pair.
+
+    Columns of other kinds stay as in the first row. `_accepted` and `parity` see to rows that are no ties.
+    """
+    numeric = [i for i, column in enumerate(schema.columns) if column.kind == "number" and not column.categories]
+    original = schema.original
+    if not numeric or original.task != "classification" or "predict" not in original.methods():
+        return []
+    base = [row for row in _random_rows(schema.columns, rng, 4 * _PAIRS, 1.0) if None not in row]
+    ends = [(a, _moved(a, b, numeric, 1.0)) for a, b in itertools.pairwise(base)]
+    try:
+        first, last = (original.answer("predict", [pair[side] for pair in ends]) for side in (0, 1))
+    except (ValueError, TypeError):
+        return []
+    parted = np.flatnonzero(np.ravel((first != last).reshape(len(ends), -1).any(axis=1)))[:_PAIRS]
+    return _bisected(original, [ends[i] for i in parted], numeric) if len(parted) else []
+
+
+def _bisected(original: Original, ends: list[tuple[Row, Row]], numeric: list[int]) -> list[Row]:
+    """For each pair, the two neighbouring rows between which the label changes."""
+    low, high = np.zeros(len(ends)), np.ones(len(ends))
+    wanted = original.answer("predict", [a for a, _ in ends]).reshape(len(ends), -1)
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        rows = [_moved(a, b, numeric, share) for (a, b), share in zip(ends, middle.tolist(), strict=True)]
+        same = (original.answer("predict", rows).reshape(len(ends), -1) == wanted).all(axis=1)
+        low, high = np.where(same, middle, low), np.where(same, high, middle)
+    sides = [
+        [_moved(a, b, numeric, share) for (a, b), share in zip(ends, shares.tolist(), strict=True)]
+        for shares in (low, high)
     ]
+    steady = _steady(original, *sides)
+    return [row for rows in sides for row, kept in zip(rows, steady, strict=True) if kept]
 
 
-def _neighbours(threshold: float) -> list[float]:
-    with np.errstate(over="ignore"):
-        near = np.float32(threshold)
-    above = np.nextafter(near, np.float32(np.inf))
-    values = [threshold, float(np.nextafter(threshold, np.inf)), float(near), float(above)]
-    return [value for value in values if np.isfinite(value)]
+def _steady(original: Original, low: list[Row], high: list[Row]) -> NDArray[np.bool_]:
+    """Where the original's numbers do not jump between two neighbouring rows, as they do behind a vote or a tree."""
+    steady = np.ones(len(low), bool)
+    for method in original.methods():
+        a, b = (original.answer(method, rows) for rows in (low, high))
+        for one, other in zip(*(x if isinstance(x, list) else [x] for x in (a, b)), strict=True):
+            if one.dtype.kind == "f":
+                close = np.isclose(one, other, rtol=_JUMP, atol=_JUMP, equal_nan=True)
+                steady &= close.reshape(len(low), -1).all(axis=1)
+    return steady
 
 
-def _thresholds(step: Step) -> list[tuple[int, float]]:
-    """Pairs of an input column and a value of it that stands at a tree's threshold."""
-    pairs = []
-    for tree in fitted_trees(step.estimator):
-        for feature, threshold in zip(tree.feature, tree.threshold, strict=True):
-            if 0 <= feature < len(step.inputs):
-                pairs += _unscaled(step.inputs[feature], float(threshold))
-    return pairs
-
-
-def _unscaled(feature: Feature, value: float) -> list[tuple[int, float]]:
-    """The raw column behind a feature and its value there, back through scalers and imputers; else nothing."""
-    while isinstance(feature, StepOutput):
-        estimator, inputs = feature.step.estimator, feature.step.inputs
-        if isinstance(estimator, SimpleImputer):
-            sources = columnwise.output_sources(estimator)
-            if feature.index >= len(sources):  # an indicator
-                return []
-            feature = inputs[sources[feature.index]]
-        elif isinstance(estimator, StandardScaler | MinMaxScaler | RobustScaler | MaxAbsScaler):
-            row = np.zeros((1, len(inputs)))
-            row[0, feature.index] = value
-            value = float(np.asarray(estimator.inverse_transform(row))[0, feature.index])
-            feature = inputs[feature.index]
-        else:
-            return []
-    return [] if feature.text else [(feature.column, value)]
+def _moved(a: Row, b: Row, numeric: list[int], share: float) -> Row:
+    """Row `a`, its numbers moved toward those of `b`."""
+    row = list(a)
+    for i in numeric:
+        row[i] = a[i] + (b[i] - a[i]) * share
+    return tuple(row)
 
 
 def _sample_rows(schema: Schema, rng: np.random.Generator) -> list[Row]:
@@ -185,7 +237,9 @@ def _kept_by_step(schema: Schema, step: Step) -> list[Row]:
     for kept in rows[:_SAMPLE]:
         row = list(schema.original.typical_row())
         for feature, value in zip(step.inputs, kept.tolist(), strict=True):
-            for column, raw in _unscaled(feature, value):
+            found = unscaled(feature, np.array([value]))
+            if found is not None:
+                column, raw = found[0], float(found[1][0])
                 row[column] = raw if schema.columns[column].kind == "number" else round(raw)
         made.append(tuple(row))
     return made

@@ -166,11 +166,27 @@ def describe_parity(certificate: dict[str, Any] | None) -> str:
     rows, borderline = certificate.get("rows"), certificate.get("borderline")
     parts = [f"{rows:,} probe rows compared with the original"] if isinstance(rows, int) else []
     if isinstance(borderline, int):
-        parts.append(f"{borderline:,} on a decision boundary")
+        parts.append(_decided(borderline, certificate.get("ties")))
+    parts += _rounded(certificate.get("rounded"))
     outputs = certificate.get("outputs")
     for method, result in outputs.items() if isinstance(outputs, dict) else ():
         parts += [f"{method}: {_differences(result)}"] if isinstance(result, dict) else []
     return "; ".join(parts) or "an empty certificate"
+
+
+def _decided(borderline: int, ties: Any) -> str:
+    if isinstance(ties, int):
+        return f"{ties:,} near ties, {borderline:,} of them decided otherwise"
+    return f"{borderline:,} on a decision boundary"
+
+
+def _rounded(counts: Any) -> list[str]:
+    """The second reference: the original on rows rounded to float32."""
+    if not isinstance(counts, dict) or not all(isinstance(counts.get(k), int) for k in ("differing", "original")):
+        return []
+    return [
+        f"on rows rounded to float32, {counts['differing']:,} differ (the original from itself: {counts['original']:,})"
+    ]
 
 
 def _differences(result: dict[str, Any]) -> str:

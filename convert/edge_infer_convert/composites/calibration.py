@@ -13,7 +13,6 @@ from edge_infer_convert.composites.registry import Answers, Member, composite
 from edge_infer_convert.graph.builder import GraphBuilder
 from edge_infer_convert.operators.numeric import column, first_largest, normalised, sigmoid, two_columns
 
-
 #: `eps` of sklearn.calibration._convert_to_logits.
 _LOGIT_FLOOR = 1e-12
 

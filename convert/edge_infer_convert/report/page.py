@@ -84,9 +84,31 @@ def _listed(facts: dict[str, str], kind: str) -> str:
 
 def _borderline(parity: Parity) -> str:
     count = sum(int(comparison.borderline.sum()) for comparison in parity.comparisons)
+    return f"<p>{_exact(parity) if parity.exact else _near(parity, count)}</p>{_rounded(parity)}"
+
+
+def _exact(parity: Parity) -> str:
     return (
-        f"<p>Borderline rows: {count:,}. In a borderline row the two best scores of the original tie within the "
-        "tolerance, so that its own label is a matter of rounding; it does not count as a difference.</p>"
+        f"This model counts or votes, so that every label must be the original’s, ties included: {parity.ties:,} of "
+        "the rows tie or nearly tie."
+    )
+
+
+def _near(parity: Parity, count: int) -> str:
+    return (
+        f"Borderline rows: {count:,}, of {parity.ties:,} near ties. In such a row the two best scores of the original "
+        "tie within the tolerance, so that its own label is a matter of rounding; it does not count as a difference."
+    )
+
+
+def _rounded(parity: Parity) -> str:
+    if parity.rounded is None:
+        return ""
+    rows, differing, itself = parity.rounded
+    return (
+        "<p>Compared is the original’s answer to the rows as they are. Asked with the same numbers rounded to "
+        f"float32, it differs from itself in {itself:,} of {counted(rows, 'row')}, and from the converted model in "
+        f"{differing:,}.</p>"
     )
 
 

@@ -31,6 +31,7 @@ _KINDS: Final = {
     "far": "random rows far outside those ranges",
     "edge": "a typical row with one change: zero, the ends of the range, each category, missing, unknown, infinite",
     "threshold": "values at, and next to, the thresholds of decision trees",
+    "boundary": "rows bisected to where the original changes its label",
     "sample": "rows of the data given to the conversion; this page shows none of them",
 }
 
