@@ -17,7 +17,7 @@ endif
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format bench goldens wheel minimal lock clean
+.PHONY: help venv demo test check format bench matrix goldens wheel minimal lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (makes $(VENV) when it is missing or older than $(LOCK))"
@@ -61,6 +61,9 @@ format: $(STAMP) ## Format the code and mend what the linter can
 bench: $(STAMP) ## Measure side by side and write benchmarks/results.md
 	@$(BIN)/python -m benchmarks
 
+matrix: $(STAMP) ## Fit, convert and compare every estimator; write artifacts/SUPPORT.md
+	@$(BIN)/python -m matrix
+
 goldens: $(STAMP) ## Write the golden files of the tests anew; look at the diff afterwards
 	@if [ -z "$(GOLDEN_TESTS)" ]; then echo "no test has golden files"; \
 	else $(BIN)/python -m pytest -q --update-goldens $(GOLDEN_TESTS) && git status --short; fi
@@ -89,4 +92,4 @@ lock: ## Write requirements/dev.lock anew from the newest releases (needs Python
 
 clean: ## Remove the virtual environment, builds and caches
 	@rm -rf "$(VENV)" build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	@find edge_infer convert tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@find edge_infer convert tests benchmarks matrix examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

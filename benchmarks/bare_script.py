@@ -15,7 +15,7 @@ TEXTS = ("island", "sex")
 record = json.loads(sys.argv[2])
 session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 feeds = {
-    "numbers": np.array([[record[name] for name in NUMBERS]], dtype=np.float32),
+    "numbers": np.array([[record[name] for name in NUMBERS]], dtype=np.float64),
     "strings": np.array([["\ue000" if record[name] is None else record[name] for name in TEXTS]], dtype=object),
 }
 print(session.run(["label"], feeds)[0][0])

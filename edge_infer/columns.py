@@ -1,6 +1,6 @@
 """One reader a column: callers' values → what the graph is fed. Values that do not fit are Misfits.
 
-Number readers give floats of the tensor's dtype, code readers int64 codes (see `manifest.Cut`).
+Number readers give floats of the tensor's dtype, code readers int64 codes (see `manifest.Cut`), text readers texts.
 Each reads one value (`one`) or a whole column (`many`); both follow the same rules.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_infer.manifest import Column, Cut, Inputs
+from edge_infer.manifest import Column, Cut, Inputs, Tensor
 
 __all__ = ["EXACT", "Coded", "ColumnReader", "Misfit", "cells", "column_readers", "is_missing", "misfits"]
 
@@ -42,7 +42,7 @@ class ColumnReader(Protocol):
 
     column: Column
 
-    def one(self, value: Any) -> float | int: ...
+    def one(self, value: Any) -> float | int | str: ...
 
     def many(self, values: NDArray[Any] | Coded) -> NDArray[Any]: ...
 
@@ -56,14 +56,16 @@ def is_missing(value: Any) -> bool:
 
 def column_readers(inputs: Inputs) -> list[ColumnReader]:
     """A reader for each column, in the manifest's order."""
-    dtypes = {tensor.name: tensor.dtype for tensor in inputs.tensors}
-    return [_reader(column, dtypes[column.tensor], inputs.cut) for column in inputs.columns]
+    tensors = {tensor.name: tensor for tensor in inputs.tensors}
+    return [_reader(column, tensors[column.tensor], inputs.cut) for column in inputs.columns]
 
 
-def _reader(column: Column, dtype: str, cut: Cut | None) -> ColumnReader:
+def _reader(column: Column, tensor: Tensor, cut: Cut | None) -> ColumnReader:
+    if column.free_text:
+        return TextReader(column)
     if column.kind == "string":
         return CodeReader(column, cut.first[column.index] if cut else 0)
-    return WholeReader(column) if dtype == "int64" else NumberReader(column, dtype)
+    return WholeReader(column) if tensor.dtype == "int64" else NumberReader(column, tensor.dtype)
 
 
 def misfits(reader: ColumnReader, values: NDArray[Any] | Coded) -> list[Misfit]:
@@ -230,15 +232,45 @@ class CodeReader:
         return table[coded.positions + 1]
 
 
+class TextReader:
+    """Free text: as it is, for the graph to read."""
+
+    def __init__(self, column: Column) -> None:
+        self.column = column
+
+    def one(self, value: Any) -> str:
+        if value.__class__ is not str:
+            value = self._unusual(value)
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise Misfit(
+                    "text that UTF-8 can write", f"the lone surrogate {value[error.start]!r} at {error.start}"
+                ) from None
+        return value  # type: ignore[no-any-return]
+
+    def _unusual(self, value: Any) -> str:
+        if is_missing(value):
+            raise Misfit("text", "a missing value (the original takes none here)")
+        if isinstance(value, str):  # numpy.str_ and other subclasses
+            return str(value)
+        raise Misfit("text", _described(value))
+
+    def many(self, values: NDArray[Any] | Coded) -> NDArray[Any]:
+        """Shape (rows,) → texts of shape (rows,), dtype object."""
+        return _one_by_one(self, values, np.dtype(object))
+
+
 def _one_by_one(reader: ColumnReader, values: NDArray[Any] | Coded, dtype: np.dtype[Any]) -> NDArray[Any]:
     column = _expanded(values)
-    numbers = np.empty(len(column), dtype)
+    read = np.empty(len(column), dtype)
     for row, value in enumerate(column):
         try:
-            numbers[row] = reader.one(value)
+            read[row] = reader.one(value)
         except Misfit as misfit:
             raise Misfit(misfit.expected, misfit.got, row) from None
-    return numbers
+    return read
 
 
 def _as_float(value: Any, column: Column) -> float:

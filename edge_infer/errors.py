@@ -31,6 +31,7 @@ from typing import Any, NamedTuple
 
 __all__ = [
     "ArtifactError",
+    "Blocker",
     "ConversionError",
     "EdgeInferError",
     "ForbiddenContentError",
@@ -54,6 +55,8 @@ __all__ = [
 ]
 
 _SHOWN_MISMATCHES = 20
+_SHOWN_BLOCKERS = 10
+_USUAL_REMEDY = "Replace the step by another kind, or leave it out of the pipeline and do its work before the model."
 
 
 class EdgeInferError(Exception):
@@ -207,8 +210,40 @@ class ConversionError(EdgeInferError, ValueError):
     """The model could not be converted."""
 
 
+class Blocker(NamedTuple):
+    """Why a step of a model cannot be converted. `step` is its path ("columns.num.scale"), `estimator` its class."""
+
+    step: str
+    estimator: str
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"step {self.step!r} ({self.estimator}): {self.reason}\n{self.remedy}"
+
+
 class UnsupportedModelError(ConversionError):
-    """A step cannot be expressed as ONNX; the message names step, reason and remedy."""
+    """Steps cannot be expressed as ONNX; `blockers` names each with its reason and remedy."""
+
+    def __init__(self, message: str, blockers: Sequence[Blocker] = ()) -> None:
+        super().__init__(message)
+        self.blockers = tuple(blockers)
+
+    @classmethod
+    def of(cls, blockers: Sequence[Blocker]) -> UnsupportedModelError:
+        """One error for all that stands in the way."""
+        if len(blockers) == 1:
+            return cls(str(blockers[0]), blockers)
+        shown = [f"- {blocker}".replace("\n", "\n  ") for blocker in blockers[:_SHOWN_BLOCKERS]]
+        more = len(blockers) - len(shown)
+        last = [f"… and {more} more: edge-infer convert --check lists all"] if more else []
+        return cls("\n".join([f"{len(blockers)} steps cannot be converted:", *shown, *last]), blockers)
+
+    @classmethod
+    def at(cls, step: str, estimator: str, message: str) -> UnsupportedModelError:
+        """At one step: the message's first line is the reason, the others the remedy."""
+        reason, _, remedy = message.partition("\n")
+        return cls.of([Blocker(step, estimator, reason, remedy or _USUAL_REMEDY)])
 
 
 class SchemaError(ConversionError):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_infer.columns import Coded, cells
 
-__all__ = ["ABSENT", "Table", "read_table"]
+__all__ = ["ABSENT", "Table", "read_column", "read_table"]
 
 
 class Absent:
@@ -49,6 +49,23 @@ def read_table(data: Any, names: Sequence[str]) -> Table | None:
     if isinstance(data, list | tuple) and data and all(isinstance(record, Mapping) for record in data):
         return _records(data, names)
     return _matrix(data)
+
+
+def read_column(data: Any) -> NDArray[Any] | Coded | None:
+    """One column: a 1-D array, a pandas or polars Series, a pyarrow Array, or a flat list; None for all else."""
+    origin = type(data).__module__.partition(".")[0]
+    if isinstance(data, np.ndarray):
+        return data if data.ndim == 1 else None
+    if isinstance(data, list | tuple):
+        nested = any(isinstance(cell, list | tuple | Mapping | np.ndarray) for cell in data)
+        return None if nested else cells(data)
+    if hasattr(data, "columns") or hasattr(data, "column_names"):
+        return None
+    if origin == "pandas" and hasattr(data, "to_numpy"):
+        return _pandas(data)
+    if origin == "polars" and hasattr(data, "to_list"):
+        return _polars(data)
+    return _arrow(data) if origin == "pyarrow" and hasattr(data, "to_pylist") else None
 
 
 def _named(rows: int, names: list[str], column: Callable[[int], NDArray[Any] | Coded]) -> Table:

@@ -86,12 +86,22 @@ class Column(NamedTuple):
         """Whether only the known categories are taken."""
         return self.categories is not None and not self.unknown
 
+    @property
+    def coded(self) -> bool:
+        """Whether it is text that the graph tells apart by categories, rather than a number or free text."""
+        return self.kind == "string" and self.categories is not None
+
+    @property
+    def free_text(self) -> bool:
+        """Whether the graph reads the text itself."""
+        return self.kind == "string" and self.categories is None
+
 
 class Cut(NamedTuple):
-    """The int64 tensor behind the string encoders, of shape [rows, string columns].
+    """The int64 tensor behind the string encoders, of shape [rows, coded columns].
 
-    Column i of it belongs to string column i. Category c of that column has the code first[i] + c,
-    a missing value first[i] + len(categories), any other text first[i] + len(categories) + 1.
+    Column i of it belongs to coded column i (a string column with categories). Category c of that column has the
+    code first[i] + c, a missing value first[i] + len(categories), any other text first[i] + len(categories) + 1.
     """
 
     tensor: str
@@ -99,7 +109,7 @@ class Cut(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What the model takes: by column name ("columns"), or by position in a matrix ("array")."""
+    """What the model takes: columns by name ("columns"), by position ("array"), or one text a row ("texts")."""
 
     style: str
     columns: tuple[Column, ...]
@@ -203,24 +213,38 @@ def _inputs(node: Node, limits: Limits) -> Inputs:
         raise LimitError(f"{node.path}.columns: more categories in all than the limit of {limits.categories:,}")
     _check_places(node, columns, tensors)
     cut = node.find("cut")
-    strings = [column for column in columns if column.kind == "string"]
-    if strings:
-        _check_strings(node, strings, tensors, cut)
-    return Inputs(
-        style=node.get("style").one_of(("columns", "array")),
-        columns=columns,
-        tensors=tensors,
-        cut=None if cut is None else _cut(cut, strings),
-    )
+    coded = [column for column in columns if column.coded]
+    free = [column for column in columns if column.free_text]
+    _check_free_text(node, free, coded)
+    if coded:
+        _check_coded(node, coded, cut)
+    style = node.get("style").one_of(("columns", "array", "texts"))
+    if style == "texts" and not (len(columns) == len(free) == 1):
+        raise FormatError(f"{node.path}: the style 'texts' needs one column, of free text")
+    return Inputs(style=style, columns=columns, tensors=tensors, cut=None if cut is None else _cut(cut, coded))
 
 
-def _check_strings(node: Node, strings: list[Column], tensors: tuple[Tensor, ...], cut: Node | None) -> None:
-    if sum(tensor.dtype == "string" for tensor in tensors) > 1:
-        raise FormatError(f"{node.path}.tensors: more than one string tensor")
-    if [column.index for column in strings] != list(range(len(strings))):
+def _check_coded(node: Node, coded: list[Column], cut: Node | None) -> None:
+    if len({column.tensor for column in coded}) > 1:
+        raise FormatError(f"{node.path}.tensors: more than one string tensor of columns with categories")
+    if [column.index for column in coded] != list(range(len(coded))):
         raise FormatError(f"{node.path}.columns: the string columns stand in another order than in their tensor")
     if cut is None:
-        raise FormatError(f"{node.path}: string columns need 'cut'")
+        raise FormatError(f"{node.path}: string columns with categories need 'cut'")
+
+
+def _check_free_text(node: Node, free: list[Column], coded: list[Column]) -> None:
+    names = {column.tensor for column in free}
+    if len(names) > 1:
+        raise FormatError(f"{node.path}.tensors: more than one string tensor of columns without categories")
+    if names & {column.tensor for column in coded}:
+        raise FormatError(f"{node.path}.columns: string columns with and without 'categories' share a tensor")
+    for column in free:
+        if column.missing:
+            raise FormatError(
+                f"{node.path}.columns: the string column {column.name!r} has no 'categories', so that it is free text, "
+                "which cannot be missing"
+            )
 
 
 def _tensor(node: Node) -> Tensor:
@@ -244,8 +268,6 @@ def _column(node: Node, tensors: dict[str, Tensor]) -> Column:
     if index >= tensor.width:
         raise node.get("index").fail(f"a whole number < {tensor.width}")
     categories = node.find("categories")
-    if categories is None and kind == "string":
-        raise FormatError(f"{node.path}: a string column needs 'categories'")
     return Column(
         name=node.get("name").text(),
         kind=kind,

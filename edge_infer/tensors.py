@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from edge_infer.columns import EXACT, Coded, ColumnReader, Misfit, column_readers, misfits
 from edge_infer.errors import InputError, Mismatch
-from edge_infer.frames import ABSENT, Table, read_table
+from edge_infer.frames import ABSENT, Table, read_column, read_table
 from edge_infer.manifest import Column, Inputs
 
 __all__ = ["Batch", "Packer"]
 
 _KINDS: Final = "a dict, a list of dicts, a 2-D array, or a pandas, polars or pyarrow table"
+_TEXTS: Final = "a text, a list, array or column of texts, a dict, or a table of one column"
 
 
 class Batch(NamedTuple):
@@ -40,6 +41,8 @@ class Packer:
     def __init__(self, inputs: Inputs) -> None:
         self._columns = inputs.columns
         self._by_name = inputs.style == "columns"
+        self._texts = inputs.style == "texts"
+        self._reads_text = any(column.free_text for column in inputs.columns)
         self._names = [column.name for column in inputs.columns]
         self._readers = column_readers(inputs)
         self._groups = _groups(inputs)
@@ -63,11 +66,22 @@ class Packer:
             feeds = self._numeric_matrix(data)
             if feeds is not None:
                 return Batch(feeds, len(data), single=False)
-        if _is_flat(data):
+        if self._texts:
+            if isinstance(data, str):
+                return Batch(self._flat([data]), 1, single=True)
+            column = read_column(data)
+            if column is not None:
+                return self._table(Table(_length(column), 1, None, lambda _: column))
+        elif _is_flat(data):
             return Batch(self._flat(data), 1, single=True)
         table = read_table(data, self._names)
         if table is None:
-            raise InputError([Mismatch(None, None, _KINDS, _shown(data))])
+            raise InputError([Mismatch(None, None, _TEXTS if self._texts else _KINDS, _shown(data))])
+        return self._table(table)
+
+    def _table(self, table: Table) -> Batch:
+        if not table.rows and self._reads_text:  # onnxruntime's Tokenizer fails on no text at all
+            raise InputError([Mismatch(None, None, "at least one row", "none")])
         return Batch(self._rows(table), table.rows, single=False)
 
     def _record(self, record: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
@@ -168,10 +182,15 @@ def _groups(inputs: Inputs) -> list[_Group]:
     for tensor in inputs.tensors:
         members = [i for i, column in enumerate(inputs.columns) if column.tensor == tensor.name]
         members.sort(key=lambda i: inputs.columns[i].index)
-        coded = tensor.dtype == "string"
+        coded = any(inputs.columns[i].coded for i in members)
         name = inputs.cut.tensor if coded and inputs.cut else tensor.name
-        groups.append(_Group(name, np.dtype("int64" if coded else tensor.dtype), tuple(members)))
+        dtype = "int64" if coded else "object" if tensor.dtype == "string" else tensor.dtype
+        groups.append(_Group(name, np.dtype(dtype), tuple(members)))
     return groups
+
+
+def _length(column: NDArray[Any] | Coded) -> int:
+    return len(column.positions if isinstance(column, Coded) else column)
 
 
 def _plain(column: Column) -> bool:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from edge_infer.errors import EdgeInferError
 from edge_infer.session import Session
-from edge_infer_convert.graph.assemble import Assembled
+from edge_infer_convert.boosters import native_codes
+from edge_infer_convert.graph.assemble import Assembled, with_foreign_types
 from edge_infer_convert.graph.emit import Trace
 from edge_infer_convert.parity import Parity
 
@@ -44,14 +45,17 @@ def _inner_values(assembled: Assembled, feeds: dict[str, NDArray[Any]], tensors:
     inner = [name for name in tensors if name not in inputs]
     infos = [onnx.ValueInfoProto(name=name) for name in inner]
     model = assembled.builder.model(list(assembled.model.graph.input), infos, assembled.model.ir_version)
-    typed = onnx.shape_inference.infer_shapes(model)
+    typed = onnx.shape_inference.infer_shapes(with_foreign_types(model))
     session = Session(typed.SerializeToString())
     found = dict(zip(inner, session.run(inner, {k: v for k, v in feeds.items() if k in session.inputs}), strict=True))
     return found | {name: feeds[name] for name in tensors if name in inputs}
 
 
 def _differs(trace: Trace, values: dict[str, NDArray[Any]], rows: NDArray[np.int64], relative: float) -> bool:
-    read = values[trace.reads][rows].astype(np.float64)
+    if native_codes(trace.estimator) is not None:  # it reads categories, the graph feeds codes
+        return False
+    read = values[trace.reads][rows]
+    read = read[:, 0].tolist() if read.dtype == object else read.astype(np.float64)  # texts, or a matrix
     for method in ("transform", "predict_proba", "decision_function", "predict"):
         if method not in trace.writes or not hasattr(trace.estimator, method):
             continue

@@ -38,6 +38,7 @@ from edge_infer.manifest import (
 from edge_infer.model import Model
 from edge_infer.verification import verify
 from edge_infer_convert.blame import blame
+from edge_infer_convert.blockers import step_blockers
 from edge_infer_convert.exactness import is_exact
 from edge_infer_convert.golden_rows import make_goldens
 from edge_infer_convert.graph.assemble import Assembled, assemble, needs
@@ -49,6 +50,7 @@ from edge_infer_convert.schema import Schema, make_schema
 __all__ = ["PRECISIONS", "Conversion", "convert", "to_onnx"]
 
 PRECISIONS: Final = ("auto", "float32", "float64")
+_SURE: Final = 0.25  # of the tolerance: with "auto", float32 must hold within it
 _EXACT_WHOLE: Final = 2**24  # float32 holds every whole number up to here
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -169,6 +171,7 @@ def _prove(schema: Schema, precision: str, report: Any, name: str, clock: _Clock
     tried, reason = _order(schema, precision)
     failures: dict[str, EdgeInferError] = {}
     probes: Probes | None = None
+    held: _Proven | None = None
     for choice in tried:
         try:
             with clock.stage("convert", f"{len(schema.columns)} columns, {len(schema.plan.steps)} steps, {choice}"):
@@ -180,8 +183,30 @@ def _prove(schema: Schema, precision: str, report: Any, name: str, clock: _Clock
             failures[choice] = error if isinstance(error, ConversionError) else _unloadable(error)
             reason = f"float32 does not hold: {_head(error):.200}"
             continue
-        return _Proven(assembled, parity, choice, reason)
-    raise _failure(failures)
+        proven = _Proven(assembled, parity, choice, reason)
+        if choice == tried[-1] or not _is_close_call(parity):
+            return proven
+        held, reason = (
+            proven,
+            f"float32 comes near its tolerance (worst {_worst(parity):.2g} of {RELATIVE[choice]:.0e})",
+        )
+    if held is not None:
+        return held
+    blockers = step_blockers(schema.plan.steps) if _all_unsupported(failures) else []
+    raise UnsupportedModelError.of(blockers) if len(blockers) > 1 else _failure(failures)
+
+
+def _is_close_call(parity: Parity) -> bool:
+    """Equal, and yet so near the tolerance that other rows may be beyond it."""
+    return any(c.worst > c.tolerance.relative * _SURE > 0 for c in parity.comparisons)
+
+
+def _worst(parity: Parity) -> float:
+    return max(comparison.worst for comparison in parity.comparisons)
+
+
+def _all_unsupported(failures: dict[str, EdgeInferError]) -> bool:
+    return all(isinstance(failure, UnsupportedModelError) and failure.blockers for failure in failures.values())
 
 
 def _unloadable(error: EdgeInferError) -> UnsupportedModelError:
@@ -285,7 +310,7 @@ def _package(proven: _Proven, manifest: Manifest, schema: Schema) -> bytes:
     certificate = json.dumps(proven.parity.certificate(), separators=(",", ":")).encode()
     metadata = {
         KEY_MANIFEST: render_manifest(manifest),
-        KEY_GOLDENS: make_goldens(proven.parity),
+        KEY_GOLDENS: make_goldens(proven.parity, schema.original),
         KEY_PARITY: certificate,
     }
     reference = make_reference(schema)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+
+from edge_infer_convert.boosters import tree_splits
 
 __all__ = ["fitted_trees"]
 
 
 def fitted_trees(estimator: Any) -> list[Any]:
-    """The `tree_` of a tree, or of each tree of an ensemble that gives all its features to each; else none."""
+    """The `tree_` of a tree (of a booster: its splits), or of each tree of an ensemble of whole rows; else none."""
+    splits = tree_splits(estimator)
+    if splits is not None:
+        return [SimpleNamespace(feature=splits[0], threshold=splits[1])]
     members = getattr(estimator, "estimators_", [estimator])
     if isinstance(members, np.ndarray):
         members = members.ravel().tolist()
@@ -19,4 +25,4 @@ def fitted_trees(estimator: Any) -> list[Any]:
     subsets = getattr(estimator, "estimators_features_", [])
     if any(len(features) != estimator.n_features_in_ for features in subsets):
         return []
-    return [member.tree_ for member in members if hasattr(member, "tree_")]
+    return [member.tree_ for member in members if hasattr(getattr(member, "tree_", None), "threshold")]

@@ -6,10 +6,12 @@ import math
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_infer.errors import LimitError
 from edge_infer.goldens import Goldens, Tolerance, render_goldens
 from edge_infer.limits import LIMITS
+from edge_infer_convert.original import Original
 from edge_infer_convert.parity import Parity
 
 __all__ = ["make_goldens"]
@@ -24,7 +26,7 @@ _ROWS: Final = {
 _SLACK: Final = 10.0
 
 
-def make_goldens(parity: Parity) -> bytes:
+def make_goldens(parity: Parity, original: Original) -> bytes:
     """`edge_infer.goldens`, with as many rows as fit. Rows on a decision boundary are left out.
 
     Raises:
@@ -33,7 +35,7 @@ def make_goldens(parity: Parity) -> bytes:
     chosen = _chosen(parity)
     while True:
         try:
-            return render_goldens(_goldens(parity, chosen))
+            return render_goldens(_goldens(parity, original, chosen))
         except LimitError:
             if len(chosen) == 1:
                 raise
@@ -56,13 +58,20 @@ def _writable(row: tuple[Any, ...]) -> bool:
     return not any(isinstance(cell, float) and math.isinf(cell) for cell in row)
 
 
-def _goldens(parity: Parity, chosen: list[int]) -> Goldens:
-    answers = {c.method: [_plain(answer) for answer in c.original[chosen].tolist()] for c in parity.comparisons}
+def _goldens(parity: Parity, original: Original, chosen: list[int]) -> Goldens:
+    """The original is asked again: where it stops by all rows of a call (NMF), these rows alone have other answers."""
+    rows = [parity.probes.rows[row] for row in chosen]
+    answers = {c.method: _plain(_joined(original.answer(c.method, rows)).tolist()) for c in parity.comparisons}
     return Goldens(
-        rows=tuple(parity.probes.rows[row] for row in chosen),
+        rows=tuple(rows),
         answers={method: tuple(values) for method, values in answers.items()},
         tolerances={c.method: Tolerance(c.tolerance.relative * _SLACK, c.tolerance.scale) for c in parity.comparisons},
     )
+
+
+def _joined(answer: Any) -> NDArray[Any]:
+    """The arrays of a list (one for each label column) side by side."""
+    return np.concatenate(answer, axis=1) if isinstance(answer, list) else np.asarray(answer)
 
 
 def _plain(value: Any) -> Any:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
+from sklearn.base import BaseEstimator, is_classifier, is_clusterer, is_outlier_detector, is_regressor
+from sklearn.tree._tree import Tree
 
 from edge_infer.manifest import METHODS, Column
+from edge_infer_convert.text.phrases import Phrases
 
 __all__ = ["Original", "Row"]
 
@@ -32,13 +34,20 @@ class Original:
         named: bool,
         missing: dict[int, Any],
         dtype: str = "float64",
+        phrases: dict[int, Phrases] | None = None,
+        flat: bool = False,
     ) -> None:
-        """`named`: rows go in as a DataFrame, else as an array of `dtype`."""
+        """`named`: rows go in as a DataFrame, else as an array of `dtype`; `flat`: as a list of one text each.
+
+        phrases: what makes texts for a column of free text.
+        """
         self.estimator = _single_threaded(estimator)
         self.columns = tuple(columns)
         self.named = named
         self.missing = missing
         self.dtype = dtype
+        self.phrases = phrases or {}
+        self.flat = flat
 
     @property
     def task(self) -> str:
@@ -57,15 +66,32 @@ class Original:
         """The methods of `manifest.METHODS` that the original has."""
         return [method for method in METHODS if hasattr(self.estimator, method)]
 
+    def answering_methods(self) -> list[str]:
+        """Those of them that do answer: some estimators have a method that always raises."""
+        return [method for method in self.methods() if self.refusal(method) is None]
+
+    def refusal(self, method: str) -> str | None:
+        """What the original itself says when it is asked; None where it answers."""
+        try:
+            self.answer(method, [self.typical_row()])
+        except (NotImplementedError, ValueError, AttributeError) as error:
+            return f"the original itself raises {type(error).__name__}: {str(error)[:200]}"
+        return None
+
     def classes(self) -> NDArray[Any] | None:
         """The class labels where there is one label column."""
         classes = getattr(self.estimator, "classes_", None)
-        labels = isinstance(classes, np.ndarray) and classes.ndim == 1
-        return classes if labels and np.ndim(self.answer("predict", [self.typical_row()])) == 1 else None
+        if not isinstance(classes, np.ndarray) or classes.ndim != 1:
+            return None
+        answer = self.answer("predict", [self.typical_row()])
+        return classes if np.ndim(answer) == 1 and np.isin(answer, classes).all() else None  # CatBoost's raw scores
 
     def typical_row(self) -> Row:
         """A row that the original surely takes: middles of ranges, first categories."""
-        return tuple(_typical(column) for column in self.columns)
+        return tuple(
+            self.phrases[i].typical() if i in self.phrases else _typical(column)
+            for i, column in enumerate(self.columns)
+        )
 
     def answer(self, method: str, rows: Sequence[Row]) -> Any:
         """The original's answers: an array, dense, or a list of arrays (one for each label column)."""
@@ -73,6 +99,7 @@ class Original:
 
     def answer_table(self, method: str, table: Any) -> Any:
         """The same for a table of the original's own kind."""
+        table = np.asarray(table, dtype=object)[:, 0].tolist() if self.flat else table
         with (
             warnings.catch_warnings(),
             joblib.parallel_config(backend="sequential"),
@@ -88,7 +115,7 @@ class Original:
         """Whether the original answers these rows rather than raising."""
         try:
             self.answer(self.methods()[0], rows)
-        except (ValueError, TypeError, KeyError, OverflowError):
+        except (ValueError, TypeError, LookupError, OverflowError):
             return False
         return True
 
@@ -112,10 +139,12 @@ class Original:
         return np.array(cells, dtype=np.float64).T.astype(self.dtype)
 
     def _series(self, position: int, column: Column, cells: tuple[Any, ...]) -> Any:
+        if column.dtype == "category":
+            return _categorical(column, cells)
         if column.kind == "string":
             marker = self.missing.get(position, np.nan)
             values = pd.Series([marker if cell is None else cell for cell in cells], dtype=object)
-            dtype: Any = column.dtype if column.dtype in ("category", "str", "string") else object
+            dtype: Any = column.dtype if column.dtype in ("str", "string") else object
             return values.astype(dtype)
         if column.kind == "boolean" and column.dtype == "object":  # booleans and None: an encoder tells them apart
             return pd.Series(list(cells), dtype=object)
@@ -125,13 +154,37 @@ class Original:
 
 
 def _single_threaded(estimator: Any) -> Any:
-    """A copy whose every n_jobs is 1: sums in a fixed order."""
-    twin = copy.deepcopy(estimator)
+    """A copy whose every n_jobs is 1: sums in a fixed order. Arrays and trees are shared with the estimator."""
+    twin = copy.deepcopy(estimator, dict(_immutable(estimator, set())))
     if hasattr(twin, "get_params"):
         jobs = {key: 1 for key in twin.get_params(deep=True) if key.split("__")[-1] == "n_jobs"}
         if jobs:
             twin.set_params(**jobs)
     return twin
+
+
+def _immutable(value: Any, seen: set[int]) -> Iterator[tuple[int, Any]]:
+    """By id, what no method writes to: numeric arrays and trees, which hold most of a model's memory."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, Tree) or (isinstance(value, np.ndarray) and value.dtype.kind != "O"):
+        yield id(value), value
+    inside: Any = ()
+    if isinstance(value, BaseEstimator | dict):
+        inside = (vars(value) if isinstance(value, BaseEstimator) else value).values()
+    elif isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.dtype.kind == "O"):
+        inside = value.flat if isinstance(value, np.ndarray) else value
+    for item in inside:
+        if not isinstance(item, str | float | int):
+            yield from _immutable(item, seen)
+
+
+def _categorical(column: Column, cells: tuple[Any, ...]) -> Any:
+    """Of the known categories, and of unknown ones where they come."""
+    known = list(column.categories or ())
+    unknown = {cell for cell in cells if cell is not None} - set(known)
+    return pd.Categorical(cells, categories=[*known, *sorted(unknown)])
 
 
 def _typical(column: Column) -> Any:

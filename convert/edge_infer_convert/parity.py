@@ -11,6 +11,7 @@ from edge_infer.errors import InputError, ParityError
 from edge_infer.goldens import Tolerance
 from edge_infer.model import Model
 from edge_infer.verification import within
+from edge_infer_convert.doubt import ROUNDING, TIE, recorded_doubt
 from edge_infer_convert.original import Original
 from edge_infer_convert.probes import Probes
 
@@ -88,6 +89,7 @@ def compare(model: Model, original: Original, probes: Probes, precision: str, *,
     expected = _expected(model, original, probes)
     ties = near_ties(expected, RELATIVE[precision], original.task)
     probes, expected, ties = _without_false_boundaries(probes, expected, ties)
+    doubt = _doubt(model, original, probes)
     in_range = np.array([kind == "in range" for kind in probes.kinds])
     whole = _whole_answers(model, probes)
     comparisons = []
@@ -100,6 +102,7 @@ def compare(model: Model, original: Original, probes: Probes, precision: str, *,
             _compared(method, _joined(wanted), _joined(answer), in_range, None if exact else ties, precision)
             for answer in (got, whole[method])
         ]
+        both = [_with_doubt(comparison, doubt) for comparison in both]
         comparisons.append(both[1] if both[1].differs.sum() > both[0].differs.sum() else both[0])
     rounded = _rounded(model, original, probes, comparisons, ties)
     return Parity(probes, comparisons, exact, 0 if ties is None else int(ties.sum()), rounded)
@@ -108,6 +111,32 @@ def compare(model: Model, original: Original, probes: Probes, precision: str, *,
 def _expected(model: Model, original: Original, probes: Probes) -> dict[str, Any]:
     table = original.table(probes.rows)
     return {output.method: original.answer_table(output.method, table) for output in model.manifest.outputs}
+
+
+def _doubt(model: Model, original: Original, probes: Probes) -> NDArray[np.int8]:
+    """Rows that the original itself answers by rounding or by the order of its training rows: see `doubt.py`."""
+    with recorded_doubt(original.estimator, len(probes.rows)) as doubt:
+        if doubt.watched:
+            _expected(model, original, probes)
+    return doubt.rows
+
+
+def _with_doubt(comparison: Comparison, doubt: NDArray[np.int8]) -> Comparison:
+    """Differences on doubtful rows are borderline: after a tie any, after rounding those within float32's tolerance."""
+    wanted, got = comparison.original, comparison.converted
+    close = np.ones(len(doubt), bool)
+    if comparison.tolerance.relative:
+        tolerance = Tolerance(RELATIVE["float32"], comparison.tolerance.scale)
+        loose = within(got.astype(np.float64), wanted.astype(np.float64), tolerance)
+        close = np.asarray(loose.reshape(len(loose), -1).all(axis=1))
+    forgiven = comparison.differs & ((doubt == TIE) | ((doubt == ROUNDING) & close))
+    if not forgiven.any():
+        return comparison
+    sure = doubt == 0
+    worst = _worst(got[sure], wanted[sure], comparison.tolerance.scale) if comparison.tolerance.relative else 0.0
+    return comparison._replace(
+        differs=comparison.differs & ~forgiven, borderline=comparison.borderline | forgiven, worst=worst
+    )
 
 
 def _without_false_boundaries(
@@ -214,7 +243,8 @@ def _compared(
         raise ParityError(f"{method}: the original's answers have the shape {wanted.shape}, the converted {got.shape}")
     if method == "predict" and wanted.dtype.kind not in "f":
         return _labels(method, wanted, got, ties)
-    tolerance = Tolerance(RELATIVE[precision], _size(method, wanted, in_range))
+    relative = max(RELATIVE[precision], RELATIVE.get(wanted.dtype.name, 0.0))  # some originals answer in float32
+    tolerance = Tolerance(relative, _size(method, wanted, in_range))
     agree = within(got.astype(np.float64), wanted.astype(np.float64), tolerance)
     differs: NDArray[np.bool_] = ~np.asarray(agree.reshape(len(agree), -1).all(axis=1))
     return Comparison(

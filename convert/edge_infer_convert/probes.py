@@ -38,8 +38,8 @@ def make_probes(schema: Schema) -> Probes:
     """In-range and far rows, every category, missing and unknown values, thresholds, boundaries, sample rows."""
     rng = np.random.default_rng(_SEED)
     made = {
-        "in range": _random_rows(schema.columns, rng, _IN_RANGE, 1.0),
-        "far": _random_rows(schema.columns, rng, _FAR, 5.0) + _random_rows(schema.columns, rng, _VERY_FAR, 1000.0),
+        "in range": _random_rows(schema, rng, _IN_RANGE, 1.0),
+        "far": _random_rows(schema, rng, _FAR, 5.0) + _random_rows(schema, rng, _VERY_FAR, 1000.0),
         "edge": _edge_rows(schema),
         "threshold": _threshold_rows(schema, rng),
         "boundary": _boundary_rows(schema, rng),
@@ -76,8 +76,12 @@ def _taken(original: Original, rows: list[Row], chosen: list[int]) -> list[int]:
     return [*_taken(original, rows, chosen[:half]), *_taken(original, rows, chosen[half:])] if half else []
 
 
-def _random_rows(columns: tuple[Column, ...], rng: np.random.Generator, count: int, stretch: float) -> list[Row]:
-    cells = [_random_cells(column, rng, count, stretch) for column in columns]
+def _random_rows(schema: Schema, rng: np.random.Generator, count: int, stretch: float) -> list[Row]:
+    phrases = schema.original.phrases
+    cells = [
+        phrases[i].some(rng, count, stretch) if i in phrases else _random_cells(column, rng, count, stretch)
+        for i, column in enumerate(schema.columns)
+    ]
     return list(zip(*cells, strict=True))
 
 
@@ -117,6 +121,8 @@ def _edge_rows(schema: Schema) -> list[Row]:
     rows = [base]
     for i, column in enumerate(schema.columns):
         odd: list[Any] = list(column.categories or ())[:200]
+        if i in schema.original.phrases:
+            odd = schema.original.phrases[i].edges()
         if column.missing:
             odd.append(None)
         if column.categories is not None and column.unknown:
@@ -141,7 +147,7 @@ def _threshold_rows(schema: Schema, rng: np.random.Generator) -> list[Row]:
     merged = {column: np.unique(np.concatenate(values)) for column, values in at.items()}
     beside = {column: neighbours(own) for column, own in _bounded(merged, rng).items()}
     count = min(max(map(len, beside.values()), default=0), _THRESHOLD_ROWS)
-    cells = list(zip(*_random_rows(schema.columns, rng, count, 1.0), strict=True)) if count else []
+    cells = list(zip(*_random_rows(schema, rng, count, 1.0), strict=True)) if count else []
     for column, own in beside.items():
         places = rng.permutation(count)[: len(own)]
         filled = list(cells[column])
@@ -169,7 +175,7 @@ def _boundary_rows(schema: Schema, rng: np.random.Generator) -> list[Row]:
     original = schema.original
     if not numeric or original.task != "classification" or "predict" not in original.methods():
         return []
-    base = [row for row in _random_rows(schema.columns, rng, 4 * _PAIRS, 1.0) if None not in row]
+    base = [row for row in _random_rows(schema, rng, 4 * _PAIRS, 1.0) if None not in row]
     ends = [(a, _moved(a, b, numeric, 1.0)) for a, b in itertools.pairwise(base)]
     try:
         first, last = (original.answer("predict", [pair[side] for pair in ends]) for side in (0, 1))
@@ -199,7 +205,7 @@ def _bisected(original: Original, ends: list[tuple[Row, Row]], numeric: list[int
 def _steady(original: Original, low: list[Row], high: list[Row]) -> NDArray[np.bool_]:
     """Where the original's numbers do not jump between two neighbouring rows, as they do behind a vote or a tree."""
     steady = np.ones(len(low), bool)
-    for method in original.methods():
+    for method in original.answering_methods():
         a, b = (original.answer(method, rows) for rows in (low, high))
         for one, other in zip(*(x if isinstance(x, list) else [x] for x in (a, b)), strict=True):
             if one.dtype.kind == "f":

@@ -40,6 +40,8 @@ def _values(sample: Any, position: int) -> pd.Series[Any]:
 def _profile(column: Column, values: pd.Series[Any]) -> dict[str, Any]:
     missing = int(values.isna().sum())
     present = values.dropna()
+    if column.free_text:  # texts themselves may be anybody's: their lengths only
+        return {"missing": missing, **_bins(np.asarray(present.astype(str).str.len(), np.float64))}
     if column.kind == "string":
         return {"missing": missing, **_counts(present.astype(str))}
     return {"missing": missing, **_bins(present.to_numpy(np.float64))}

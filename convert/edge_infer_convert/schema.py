@@ -7,6 +7,7 @@ missing, infinite or unknown values is not guessed: the original is asked.
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,16 +15,20 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
-from edge_infer.errors import SchemaError
+from edge_infer.errors import Blocker, SchemaError, UnsupportedModelError
 from edge_infer.manifest import Column
+from edge_infer_convert.boosters import adapt, learned_names
 from edge_infer_convert.graph import columnwise
-from edge_infer_convert.graph.plan import Branch, Feature, Plan, Raw, Step, make_plan
-from edge_infer_convert.graph.tables import UNKNOWN_TEXT, text_categories
+from edge_infer_convert.graph.plan import Branch, Feature, Plan, Raw, Step, walk_plan
+from edge_infer_convert.graph.tables import UNKNOWN_TEXT, root, text_categories
 from edge_infer_convert.original import Original
 from edge_infer_convert.ranges import ranges_of_steps
+from edge_infer_convert.text.phrases import Phrases
+from edge_infer_convert.text.reading import takes_texts
 
-__all__ = ["Schema", "make_schema"]
+__all__ = ["Schema", "make_schema", "planned"]
 
+TEXT = "text"  # the name of the one column of a model that takes texts
 _ASK_EACH = 256  # columns; with more, all are asked together
 
 
@@ -48,27 +53,47 @@ def make_schema(estimator: Any, data: Any = None) -> Schema:
         SchemaError: not fitted, or neither data nor steps tell what is needed.
         UnsupportedModelError: a step cannot take what reaches it.
     """
-    if isinstance(estimator, type):
-        raise SchemaError(f"expected a fitted estimator, got the class {estimator.__name__}: make one and fit it")
-    names, named = _names(estimator, data)
-    sample = _sample(data, names, named)
-    text = {i for i in range(len(names)) if sample is not None and _is_text(_column_values(sample, i))}
-    plan, text = _plan(estimator, len(names), text)
+    estimator, names, named, sample = _adapted(estimator, data)
+    plan, _, blockers = _walked(estimator, names, sample)
+    if blockers:
+        raise UnsupportedModelError.of(blockers)
     used = _used(plan, len(names)) if named else list(range(len(names)))
     plan = _renumbered(plan, used)
     sample = None if sample is None else _chosen(sample, used)
     columns, missing = _columns(plan, [names[i] for i in used], sample)
     dtype = "float32" if getattr(data, "dtype", None) == np.float32 else "float64"
-    original = Original(estimator, columns, named=named, missing=missing, dtype=dtype)
+    phrases = {i: Phrases(readers) for i, readers in _vectorisers(plan).items()}
+    flat = takes_texts(estimator)
+    original = Original(estimator, columns, named=named, missing=missing, dtype=dtype, phrases=phrases, flat=flat)
     _check_sample(original, sample)
     asked = _asked(original)
-    original = Original(estimator, asked, named=named, missing=missing, dtype=dtype)
-    return Schema("columns" if named else "array", asked, plan, original, missing, sample)
+    original = Original(estimator, asked, named=named, missing=missing, dtype=dtype, phrases=phrases, flat=flat)
+    style = "texts" if flat else "columns" if named else "array"
+    return Schema(style, asked, plan, original, missing, sample)
 
 
-def _plan(estimator: Any, count: int, text: set[int]) -> tuple[Plan, set[int]]:
+def planned(estimator: Any, data: Any = None) -> tuple[Plan, list[Blocker]]:
+    """The steps of a fitted estimator, and those that cannot take what reaches them. Raises as `make_schema`."""
+    estimator, names, _, sample = _adapted(estimator, data)
+    plan, _, blockers = _walked(estimator, names, sample)
+    return plan, blockers
+
+
+def _adapted(estimator: Any, data: Any) -> tuple[Any, list[str], bool, Any]:
+    """The estimator, its columns' names, whether it knows them by name, and the sample as rows of them."""
+    if isinstance(estimator, type):
+        raise SchemaError(f"expected a fitted estimator, got the class {estimator.__name__}: make one and fit it")
+    estimator = adapt(estimator)
+    if takes_texts(estimator):
+        return estimator, [TEXT], False, _texts(data)
+    names, named = _names(estimator, data)
+    return estimator, names, named, _sample(data, names, named)
+
+
+def _walked(estimator: Any, names: list[str], sample: Any) -> tuple[Plan, set[int], list[Blocker]]:
+    text = {i for i in range(len(names)) if sample is not None and _is_text(_column_values(sample, i))}
     try:
-        return make_plan(estimator, count, text)
+        return walk_plan(estimator, len(names), text)
     except NotFittedError as error:
         raise SchemaError(f"{type(estimator).__name__} is not fitted: {error}") from error
 
@@ -83,8 +108,9 @@ def _names(estimator: Any, data: Any) -> tuple[list[str], bool]:
         fitted = getattr(estimator, "feature_names_in_", None)
     except AttributeError:
         count = fitted = None
+    fitted = learned_names(estimator) if fitted is None else fitted
     if fitted is not None:
-        return [str(name) for name in fitted], True
+        return _spelled([str(name) for name in fitted], data), True
     if count is None and data is None:
         raise SchemaError(
             f"{type(estimator).__name__} does not say how many columns it takes: is it fitted? "
@@ -95,6 +121,12 @@ def _names(estimator: Any, data: Any) -> tuple[list[str], bool]:
     if given is not None and given != width:
         raise SchemaError(f"the model takes {width} columns, the data has {given}")
     return [f"x{i}" for i in range(width)], False
+
+
+def _spelled(fitted: list[str], data: Any) -> list[str]:
+    """The data's own names where the model has "_" for their white space: so LightGBM keeps them."""
+    own = [str(name) for name in data.columns] if isinstance(data, pd.DataFrame) else []
+    return own if [re.sub(r"\s", "_", name) for name in own] == fitted else fitted
 
 
 def _sample(data: Any, names: list[str], named: bool) -> Any:
@@ -126,6 +158,23 @@ def _table(data: Any) -> NDArray[Any]:
     return array
 
 
+def _texts(data: Any) -> NDArray[Any] | None:
+    """Texts as a column of their own, shape (rows, 1)."""
+    if data is None:
+        return None
+    if isinstance(data, str):
+        raise SchemaError("data: expected texts, a list or a column of them; got one text: put it into a list")
+    values = data.to_numpy(dtype=object) if hasattr(data, "to_numpy") else np.asarray(data, dtype=object)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise SchemaError(f"data: the model takes one text a row; expected one column, got shape {values.shape}")
+    wrong = next((i for i, value in enumerate(values) if not isinstance(value, str)), None)
+    if wrong is not None:
+        raise SchemaError(f"data, row {wrong}: expected text, got {values[wrong]!r:.60}")
+    return values.reshape(-1, 1)
+
+
 def _absent_message(absent: list[str], given: list[str]) -> str:
     lines = [f"the data lacks {len(absent)} of the columns that the model was trained on:"]
     for name in absent[:20]:
@@ -155,7 +204,7 @@ def _is_text(values: Any) -> bool:
 
 def _used(plan: Plan, count: int) -> list[int]:
     """Columns that some step or answer reads; others need not be given."""
-    branches = [plan, *(member for step in plan.steps for member in step.members)]
+    branches = [Branch(plan.features, plan.final), *(member for step in plan.steps for member in step.members)]
     features: list[Feature] = [f for step in plan.steps for f in step.inputs]
     features += [f for branch in branches if _gathered(branch.final) for f in branch.features]
     read = {feature.column for feature in features if isinstance(feature, Raw)}
@@ -184,15 +233,32 @@ def _renumbered(plan: Plan, used: list[int]) -> Plan:
 # --- columns ----------------------------------------------------------------------------
 
 
+def _vectorisers(plan: Plan) -> dict[int, list[Any]]:
+    """For each column of free text, the vectorisers that read it."""
+    found: dict[int, list[Any]] = {}
+    for step in plan.steps:
+        if step.kind == "vectoriser":
+            found.setdefault(root(step.inputs[0]), []).append(step.estimator)
+    return found
+
+
 def _columns(plan: Plan, names: list[str], sample: Any) -> tuple[tuple[Column, ...], dict[int, Any]]:
-    texts = text_categories(plan)
+    texts, free = text_categories(plan), _vectorisers(plan)
     numbers = _number_categories(plan)
     ranges = {} if sample is not None else ranges_of_steps(plan)
     columns: list[Column] = []
     missing: dict[int, Any] = {}
     for i, name in enumerate(names):
         values = None if sample is None else _column_values(sample, i)
-        if i in texts:
+        if i in texts and i in free:
+            raise SchemaError(
+                f"column {name!r} is read by a text vectoriser and by an encoder of categories, which the input's "
+                "tensors keep apart: give the encoder a copy of the column under another name"
+            )
+        if i in free:
+            dtype = "object" if values is None else str(values.dtype)
+            columns.append(Column(name, "string", dtype, "", 0, missing=False))
+        elif i in texts:
             missing[i] = _missing_marker(values)
             columns.append(_text_column(name, values, texts[i]))
         else:
@@ -316,7 +382,8 @@ def _check_sample(original: Original, sample: Any) -> None:
 
 def _asked(original: Original) -> tuple[Column, ...]:
     base = original.typical_row()
-    missing = _forgiven(original, base, dict.fromkeys(range(len(base))))
+    fixed = {i for i, column in enumerate(original.columns) if column.free_text}  # no vectoriser takes a missing text
+    missing = _forgiven(original, base, {i: None for i in range(len(base)) if i not in fixed})
     infinite = _forgiven(original, base, {i: np.inf for i, c in enumerate(original.columns) if c.kind == "number"})
     strange = {i: _unknown_value(c) for i, c in enumerate(original.columns) if _may_be_unknown(c)}
     unknown = _forgiven(original, base, strange)

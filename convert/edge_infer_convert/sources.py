@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from edge_infer.errors import MissingExtraError, SchemaError, UntrustedSourceError
+from edge_infer_convert.boosters import is_booster_file, load_booster
 
 __all__ = ["load_estimator", "read_sample"]
 
@@ -21,10 +22,11 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
 def load_estimator(path: str | os.PathLike[str], *, trust_pickle: bool = False) -> Any:
-    """A fitted estimator from a joblib or pickle file, or from a skops file.
+    """A fitted estimator from a joblib, pickle or skops file, or a booster from a file of its own library.
 
     Args:
-        path: the kind is told by the content: a zip holding `schema.json` is skops, all else a pickle.
+        path: .ubj, .json, .txt and .cbm are boosters; else the content tells: a zip holding `schema.json` is skops,
+            all else a pickle.
         trust_pickle: whether reading may run the code that a pickle holds.
 
     Raises:
@@ -37,6 +39,8 @@ def load_estimator(path: str | os.PathLike[str], *, trust_pickle: bool = False) 
         raise IsADirectoryError(f"{file} is a folder; a model file is expected")
     if not file.stat().st_size:
         raise UntrustedSourceError(f"{file} is empty; expected a joblib, pickle or skops file")
+    if is_booster_file(file):
+        return load_booster(file)
     if _is_skops(file):
         return _load_skops(file)
     if not trust_pickle:

@@ -151,7 +151,7 @@ def _places(header: list[str], inputs: Inputs) -> tuple[list[int], int]:
     if all(name in positions for name in names):
         _check_single(header, set(names))
         return [positions[name] for name in names], 1
-    if inputs.style == "array" and len(header) == len(names):
+    if inputs.style in ("array", "texts") and len(header) == len(names):
         return list(range(len(names))), 0 if all(map(_is_number, header)) else 1
     absent = [
         Mismatch(None, column.name, f"a column of the kind {column.kind}", "no such column in the header")
@@ -193,7 +193,9 @@ def _check_widths(width: int, records: list[list[str]], lines: list[int]) -> Non
 
 
 def cell_reader(column: Column) -> Callable[[str], Any]:
-    """Text → a value of the column's kind, None for missing. A known category is never missing."""
+    """Text → a value of the column's kind, None for missing. A known category is never missing, nor is free text."""
+    if column.free_text:
+        return str
     missing = MISSING.difference(c for c in column.categories or () if isinstance(c, str))
     converters: dict[str, Callable[[str], Any]] = {"string": str, "boolean": _boolean, "integer": _integer}
     convert = converters.get(column.kind, _number)

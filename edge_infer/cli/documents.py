@@ -19,6 +19,7 @@ _KINDS: Final[dict[type, str]] = {
     float: "a number",
     type(None): "null",
 }
+_TEXTS: Final = 'a text, a list of texts, {"text": "…"}, or {"input": …}'
 _SHAPES: Final = 'an object {"column": value}, a list of them, a list of lists, or {"input": …}'
 
 
@@ -94,19 +95,24 @@ def _syntax(error: json.JSONDecodeError) -> str:
     return f"{got} {place} ({error.msg}){hint}"
 
 
-def request_of(value: Any, where: str) -> Request:
-    """One record (an object or a flat list), many (a list of objects or lists), or {"input": either}."""
-    if isinstance(value, dict) and isinstance(value.get("input"), dict | list):
-        return request_of_rows(value["input"], where)._replace(service=True)
-    return request_of_rows(value, where)
+def request_of(value: Any, where: str, *, texts: bool = False) -> Request:
+    """One record (an object or a flat list), many (a list of objects or lists), or {"input": either}.
+
+    texts: the model takes one text a row, so a text is a record, and a list of them is many.
+    """
+    if isinstance(value, dict) and isinstance(value.get("input"), dict | list | str if texts else dict | list):
+        return request_of_rows(value["input"], where, texts=texts)._replace(service=True)
+    return request_of_rows(value, where, texts=texts)
 
 
-def request_of_rows(value: Any, where: str) -> Request:
-    if isinstance(value, dict):
+def request_of_rows(value: Any, where: str, *, texts: bool = False) -> Request:
+    if isinstance(value, dict) or (texts and isinstance(value, str)):
         return Request(value, 1, single=True)
     if not isinstance(value, list):
-        raise InputTextError(f"{where}: expected {_SHAPES}, got {_KINDS.get(type(value), type(value).__name__)}")
-    if value and not any(isinstance(item, dict | list) for item in value):
+        raise InputTextError(
+            f"{where}: expected {_TEXTS if texts else _SHAPES}, got {_KINDS.get(type(value), type(value).__name__)}"
+        )
+    if value and not texts and not any(isinstance(item, dict | list) for item in value):
         return Request(value, 1, single=True)
     for row, item in enumerate(value):
         if type(item) is not type(value[0]):
@@ -115,11 +121,11 @@ def request_of_rows(value: Any, where: str) -> Request:
     return Request(value, len(value))
 
 
-def parse_lines(text: bytes, where: str) -> Request:
+def parse_lines(text: bytes, where: str, *, texts: bool = False) -> Request:
     """JSON Lines: a record a line; blank lines are passed over."""
     records, lines = [], []
     for number, line in enumerate(text.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         if line.strip():
             records.append(parse_json(line, f"{where}, line {number}"))
             lines.append(number)
-    return request_of_rows(records, where)._replace(single=False, rows=len(records), lines=lines)
+    return request_of_rows(records, where, texts=texts)._replace(single=False, rows=len(records), lines=lines)

@@ -55,21 +55,25 @@ def _answers(model: Model, methods: list[str], request: Request) -> dict[str, An
 
 def _read(data: str, inputs: Inputs) -> Request:
     """INPUT as a request; the kind of a file is told by its suffix, of standard input by its first sign."""
-    if data.lstrip()[:1] in ("{", "["):
-        return request_of(parse_json(data, "INPUT"), "INPUT")
+    texts = inputs.style == "texts"
+    if data.lstrip()[:1] in ("{", "[", '"' if texts else "{"):
+        return request_of(parse_json(data, "INPUT"), "INPUT", texts=texts)
     if data == "-":
         return _sniffed(_standard_input(), inputs)
     suffix = os.path.splitext(data)[1].lower()
     if suffix not in (".json", *_LINES, *_CSV):
+        also = ', or with " for one text' if texts else ""
         raise UsageError(
-            "INPUT: expected JSON text (it begins with { or [), a .json, .jsonl, .csv or .tsv file, or - for "
+            f"INPUT: expected JSON text (it begins with {{ or [{also}), a .json, .jsonl, .csv or .tsv file, or - for "
             f"standard input; got {data!r:.80}"
         )
     with open(data, "rb") as file:
         text = file.read()
     if suffix in _CSV:
         return _csv(text, inputs, data, _CSV[suffix])
-    return parse_lines(text, data) if suffix in _LINES else request_of(parse_json(text, data), data)
+    if suffix in _LINES:
+        return parse_lines(text, data, texts=texts)
+    return request_of(parse_json(text, data), data, texts=texts)
 
 
 def _standard_input() -> bytes:
@@ -83,14 +87,21 @@ def _standard_input() -> bytes:
 def _sniffed(text: bytes, inputs: Inputs) -> Request:
     where = "standard input"
     body = text.removeprefix(b"\xef\xbb\xbf").strip()
-    if body[:1] not in (b"{", b"["):
+    texts = inputs.style == "texts"
+    if body[:1] not in (b"{", b"[") and not (texts and _is_quoted(body, inputs)):
         return _csv(text, inputs, where, None)
     try:
-        return request_of(parse_json(text, where), where)
+        return request_of(parse_json(text, where), where, texts=texts)
     except InputTextError:
-        if body[:1] == b"{" and _is_json(body.partition(b"\n")[0]):
-            return parse_lines(text, where)
+        if body[:1] in (b"{", b'"') and _is_json(body.partition(b"\n")[0]):
+            return parse_lines(text, where, texts=texts)
         raise
+
+
+def _is_quoted(body: bytes, inputs: Inputs) -> bool:
+    """Whether it is a JSON text, or a line of them, rather than the quoted header of a CSV."""
+    line = body.partition(b"\n")[0].strip()
+    return line[:1] == b'"' and _is_json(line) and line.decode() != f'"{inputs.columns[0].name}"'
 
 
 def _is_json(line: bytes) -> bool:

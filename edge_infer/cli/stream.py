@@ -66,7 +66,7 @@ def answer_line(
         value = parse_json(line, "the line")
         if has_id and isinstance(value, dict) and "id" in value:
             given = {"id": value["id"]}
-        request = request_of(value, "the line")
+        request = request_of(value, "the line", texts=model.manifest.inputs.style == "texts")
         return given | {field: answer(model, method, request) for method, field in fields.items()}
     except EdgeInferError as error:
         return given | {"error": str(error), "line": number}

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import load_breast_cancer, load_iris
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import RandomForestRegressor, VotingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -112,7 +112,7 @@ def test_strict_privacy_lets_models_pass_that_carry_no_rows() -> None:
 def test_step_that_has_no_converter_is_named_with_reason_and_remedy() -> None:
     X, y = load_iris(return_X_y=True)
     model = make_pipeline(Doubler(), LogisticRegression(max_iter=500)).fit(X, y)
-    with pytest.raises(UnsupportedModelError, match=r"'doubler'.*\n?.*Replace the step") as caught:
+    with pytest.raises(UnsupportedModelError, match=r"'doubler'.*\n?.*Replace it by") as caught:
         convert(model, data=X, name="f")
     assert len(str(caught.value)) < 1000
 
@@ -182,15 +182,18 @@ def test_wrong_argument_is_a_usage_error_before_any_work(arguments: dict[str, st
 def test_stages_are_announced_in_order() -> None:
     estimator, X, _ = train()
     stages: list[str] = []
-    conversion = convert(estimator, data=X, name="p", progress=lambda stage, detail: stages.append(stage))
+    conversion = convert(
+        estimator, data=X, name="p", precision="float32", progress=lambda stage, detail: stages.append(stage)
+    )
     assert stages == ["schema", "convert", "probe", "package"]
     assert set(conversion.seconds) == set(stages)
 
 
 def test_methods_that_cannot_be_converted_are_listed_with_a_reason() -> None:
-    estimator, data = fitted("ada_boost")
-    missing = convert(estimator, data=data, name="a").manifest.missing_methods
-    assert list(missing) == ["decision_function"]
+    X, y = load_iris(return_X_y=True)
+    lines = [("a", LogisticRegression(max_iter=500)), ("b", LogisticRegression(C=0.1, max_iter=500))]
+    model = VotingClassifier(lines, voting="soft", flatten_transform=False).fit(X, y)
+    assert list(convert(model, data=X, name="a").manifest.missing_methods) == ["transform"]
 
 
 def test_graph_alone_has_no_metadata() -> None:

@@ -348,7 +348,7 @@ def test_pictures_stay_small_and_keep_the_worst(tmp_path: Path) -> None:
     rows, rng = _ROWS, np.random.default_rng(1)
     first = _penguins().parity.comparisons[2]
     original = rng.normal(size=(rows, 300))
-    converted = original * (1 + 1e-7)
+    converted = original * (1 + 1e-12)
     converted[17, 211] += 1.0
     differs = np.arange(rows) == 17
     comparison = first._replace(original=original, converted=converted, differs=differs)

@@ -197,7 +197,7 @@ def test_column_of_mixed_objects_is_refused_by_name() -> None:
 def test_text_column_that_no_step_encodes_names_the_step_and_the_remedy() -> None:
     X, y = load_penguins()
     model = LogisticRegression().fit(pd.DataFrame({"island": np.arange(len(X)) * 1.0}), y)
-    with pytest.raises(UnsupportedModelError, match="encode them before it"):
+    with pytest.raises(UnsupportedModelError, match="Encode them before it"):
         convert(model, data=X[["island"]], name="m")
 
 

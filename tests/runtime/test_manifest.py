@@ -185,7 +185,10 @@ CORRUPTIONS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a place without a column": (drop(*COLUMNS, 5), r"\$\.inputs\.columns: not every place"),
     "a name twice": (put(*COLUMNS, 5, "name", "sex"), r"\$\.inputs\.columns: a column's name stands twice"),
     "missing is 1": (put(*COLUMNS, 2, "missing", 1), r"columns\[2\]\.missing: expected true or false, got a number 1"),
-    "a text without categories": (drop(*COLUMNS, 0, "categories"), r"columns\[0\]: a string column needs 'categories'"),
+    "a text without categories among others": (
+        drop(*COLUMNS, 0, "categories"),
+        r"columns: string columns with and without 'categories' share a tensor",
+    ),
     "a category of another type": (
         put(*COLUMNS, 0, "categories", [1]),
         r"columns\[0\]\.categories\[0\]: expected text",
@@ -210,7 +213,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         put("inputs", "tensors", 1, "name", "numbers"),
         r"\$\.inputs\.tensors: a tensor's name stands twice",
     ),
-    "string columns without a cut": (drop("inputs", "cut"), r"\$\.inputs: string columns need 'cut'"),
+    "string columns without a cut": (drop("inputs", "cut"), r"\$\.inputs: string columns with categories need 'cut'"),
     "cut.first too short": (put("inputs", "cut", "first", [0]), r"\$\.inputs\.cut\.first: expected 2 numbers"),
     "cut.first out of order": (
         put("inputs", "cut", "first", [5, 0]),

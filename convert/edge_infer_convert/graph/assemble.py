@@ -14,12 +14,15 @@ from edge_infer.manifest import Inputs, Needs, Output
 from edge_infer_convert.graph.builder import ML, GraphBuilder
 from edge_infer_convert.graph.canonical import canonicalise
 from edge_infer_convert.graph.emit import Emitted, emit, lay_out
+from edge_infer_convert.graph.light import light_copy
+from edge_infer_convert.original import Original
 from edge_infer_convert.schema import Schema
+from edge_infer_convert.text.strings import FOREIGN_TYPES, MICROSOFT
 
-__all__ = ["Assembled", "assemble"]
+__all__ = ["OPSETS", "Assembled", "assemble", "needs", "with_foreign_types"]
 
 #: Lowest versions that serve; numeric encoders raise ai.onnx.ml to 4, float64 trees to 5.
-_OPSETS: Final = {"": 18, ML: 3}
+OPSETS: Final = {"": 18, ML: 3}
 _IR_VERSION: Final = 8
 #: First onnxruntime release that runs an opset: https://onnxruntime.ai/docs/reference/compatibility.html
 _ONNXRUNTIME: Final = {
@@ -60,14 +63,14 @@ def assemble(schema: Schema, precision: str) -> Assembled:
         UnsupportedModelError: a step cannot be expressed.
     """
     inputs = lay_out(list(schema.columns), precision)._replace(style=schema.style)
-    builder = GraphBuilder(precision, _OPSETS)
+    builder = GraphBuilder(precision, OPSETS)
     emitted = emit(builder, schema.plan, inputs, schema.missing)
     outputs, lacking = _outputs(builder, schema, emitted)
     values = [
         helper.make_tensor_value_info(tensor.name, _ELEM_TYPES[tensor.dtype], ["rows", tensor.width])
         for tensor in inputs.tensors
     ]
-    model = builder.model(values, _value_infos(outputs), _IR_VERSION)
+    model = builder.model(values, _value_infos(outputs), _IR_VERSION, kept=[inputs.cut.tensor] if inputs.cut else [])
     public = {output.index for output in outputs if output.index} | ({inputs.cut.tensor} if inputs.cut else set())
     canonicalise(model, public)
     model = _typed(model)
@@ -79,13 +82,22 @@ def _outputs(builder: GraphBuilder, schema: Schema, emitted: Emitted) -> tuple[l
     for method in schema.original.methods():
         tensors = emitted.answers.get(method)
         if tensors is None:
-            lacking[method] = "the original has it, its conversion does not give it"
+            lacking[method] = _why_lacking(schema.original, method)
             continue
         expected = schema.original.answer(method, [schema.original.typical_row()] * 2)
         outputs.append(_output(builder, schema, method, tensors, expected))
     if not outputs:
         raise UnsupportedModelError("none of the original's methods could be converted")
     return outputs, lacking
+
+
+def _why_lacking(original: Original, method: str) -> str:
+    """Some originals have a method that always raises: transform of a discriminant analysis by least squares."""
+    try:
+        original.answer(method, [original.typical_row()])
+    except (NotImplementedError, ValueError) as error:
+        return f"the original's own {method} raises: {error}"
+    return "the original has it, its conversion does not give it"
 
 
 def _output(builder: GraphBuilder, schema: Schema, method: str, tensors: list[str], expected: Any) -> Output:
@@ -140,7 +152,7 @@ def _value_infos(outputs: list[Output]) -> list[onnx.ValueInfoProto]:
 
 
 def _typed(model: ModelProto) -> ModelProto:
-    inferred = onnx.shape_inference.infer_shapes(model)
+    inferred = onnx.shape_inference.infer_shapes(with_foreign_types(model))
     for output in inferred.graph.output:
         dims = output.type.tensor_type.shape.dim
         if dims and not dims[0].HasField("dim_value"):
@@ -148,6 +160,16 @@ def _typed(model: ModelProto) -> ModelProto:
     del model.graph.output[:]
     model.graph.output.extend(inferred.graph.output)
     return model
+
+
+def with_foreign_types(model: ModelProto) -> ModelProto:
+    """A copy that says what operators give that onnx does not know (its inference crashes on a LabelEncoder behind)."""
+    copy = light_copy(model)
+    for node in model.graph.node:
+        kind = FOREIGN_TYPES.get(node.op_type) if node.domain == MICROSOFT else None
+        if kind is not None:
+            copy.graph.value_info.append(helper.make_tensor_value_info(node.output[0], kind, None))
+    return copy
 
 
 def needs(model: ModelProto) -> Needs:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, Final
 
 import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from edge_infer_convert.graph.claims import TreeClaim
 
 __all__ = ["ML", "GraphBuilder"]
 
@@ -23,6 +26,10 @@ class GraphBuilder:
         self.opsets = dict(opsets)
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, TensorProto] = {}
+        #: By the output of a TreeEnsemble node: the fitted trees that it is.
+        self.claims: dict[str, TreeClaim] = {}
+        #: The outputs of all TreeEnsemble nodes in the finished model, in order, by the names that they had here.
+        self.ensembles: list[str] = []
         self._shared: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._count = 0
 
@@ -54,7 +61,7 @@ class GraphBuilder:
         if array.shape != np.shape(value):  # ascontiguousarray makes a scalar one-dimensional
             array = array.reshape(np.shape(value))
         tensor = numpy_helper.from_array(array)
-        key = (array.dtype.str, array.shape, tensor.SerializeToString(deterministic=True))
+        key = (array.dtype.str, array.shape, sha256(tensor.SerializeToString(deterministic=True)).digest())
         if key not in self._shared:
             tensor.name = self._shared[key] = self.name()
             self.constants[tensor.name] = tensor
@@ -95,21 +102,23 @@ class GraphBuilder:
         return copy
 
     def model(
-        self, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto], ir_version: int
+        self,
+        inputs: Sequence[onnx.ValueInfoProto],
+        outputs: Sequence[onnx.ValueInfoProto],
+        ir_version: int,
+        kept: Sequence[str] = (),
     ) -> ModelProto:
         """The finished model, without the nodes and constants that no output needs."""
-        keep = _needed(self.nodes, [output.name for output in outputs])
+        keep = _needed(self.nodes, [*(output.name for output in outputs), *kept])
         used = {name for node in keep for name in _reads(node)}
         used_domains = {node.domain for node in keep} | {""}
-        graph = helper.make_graph(
-            keep,
-            "edge_infer",
-            list(inputs),
-            list(outputs),
-            [tensor for name, tensor in self.constants.items() if name in used],
-        )
+        self.ensembles = [node.output[0] for node in keep if node.op_type == "TreeEnsemble"]
         opsets = [helper.make_opsetid(d, v) for d, v in sorted(self.opsets.items()) if d in used_domains]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=ir_version, producer_name="edge-infer")
+        empty = helper.make_graph([], "edge_infer", list(inputs), list(outputs))
+        model = helper.make_model(empty, opset_imports=opsets, ir_version=ir_version, producer_name="edge-infer")
+        model.graph.node.extend(keep)  # last, since each of these messages copies its parts
+        model.graph.initializer.extend(tensor for name, tensor in self.constants.items() if name in used)
+        return model
 
 
 def _rename_in_subgraphs(node: NodeProto, names: dict[str, str]) -> None:

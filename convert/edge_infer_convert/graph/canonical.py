@@ -24,12 +24,10 @@ def canonicalise(model: ModelProto, public: Collection[str]) -> None:
             if output:
                 names.setdefault(output, f"t{i}" if j == 0 else f"t{i}.{j}")
     order = {name: i for i, name in enumerate(n for node in graph.node for n in _constants_read(node))}
-    constants = sorted(graph.initializer, key=lambda tensor: order.get(tensor.name, len(order)))
-    for i, tensor in enumerate(constants):
+    graph.initializer.sort(key=lambda tensor: order.get(tensor.name, len(order)))
+    for i, tensor in enumerate(graph.initializer):
         names.setdefault(tensor.name, f"c{i}")
         tensor.name = names[tensor.name]
-    del graph.initializer[:]
-    graph.initializer.extend(constants)
     for i, node in enumerate(graph.node):
         _rename(node, names)
         node.name = f"{node.op_type}{i}"
@@ -43,13 +41,11 @@ def _constants_read(node: NodeProto) -> list[str]:
 def _rename(node: NodeProto, names: dict[str, str]) -> None:
     node.input[:] = [names.get(name, name) for name in node.input]
     node.output[:] = [names.get(name, name) for name in node.output]
-    attributes = sorted(node.attribute, key=lambda attribute: attribute.name)
-    del node.attribute[:]
-    for attribute in attributes:
+    node.attribute.sort(key=lambda attribute: attribute.name)  # in place: a large one is not copied
+    for attribute in node.attribute:
         for graph in [attribute.g, *attribute.graphs]:
             for inner in graph.node:
                 _rename(inner, names)
-        node.attribute.append(attribute)
 
 
 def _drop_identities(model: ModelProto, public: Collection[str]) -> None:
@@ -58,20 +54,21 @@ def _drop_identities(model: ModelProto, public: Collection[str]) -> None:
     produced = {name for node in graph.node for name in node.output}
     public = set(public) | {value.name for value in graph.output}
     names: dict[str, str] = {}
-    kept = []
-    for node in graph.node:
+    dropped = []
+    for place, node in enumerate(graph.node):
         source, target = (node.input[0], node.output[0]) if node.op_type == "Identity" else ("", "")
         if source in produced and source not in public and source not in names and target:
             names[source] = target
         elif source and target and target not in public and source not in produced:
             names[target] = source
         else:
-            kept.append(node)
+            continue
+        dropped.append(place)
+    for place in reversed(dropped):
+        del graph.node[place]
     resolved = {name: _end(name, names) for name in names}
-    for node in kept:
+    for node in graph.node:
         _rename(node, resolved)
-    del graph.node[:]
-    graph.node.extend(kept)
 
 
 def _end(name: str, names: dict[str, str]) -> str:

@@ -18,7 +18,7 @@ from edge_infer_convert.graph.tables import Table, step_table
 
 __all__ = ["CODES", "MISSING_TEXT", "Emitted", "Trace", "emit", "emit_on_matrix", "lay_out"]
 
-NUMBERS, STRINGS, CODES = "numbers", "strings", "codes"
+NUMBERS, STRINGS, TEXTS, CODES = "numbers", "strings", "texts", "codes"
 #: What stands for a missing value in the string tensor: a private-use character, so that no text is taken for it.
 MISSING_TEXT = "\ue000"
 _LARGEST_TABLE = 1 << 18  # elements; above it a column gets a table of its own
@@ -41,22 +41,23 @@ class Emitted(NamedTuple):
 
 
 def lay_out(columns: list[Column], precision: str) -> Inputs:
-    """Give each column its place: strings into one tensor, all others into one of the precision."""
-    places = {"string": 0, "number": 0}
+    """Give each column its place: coded strings into one tensor, free texts into one, numbers into one."""
+    places = {STRINGS: 0, TEXTS: 0, NUMBERS: 0}
     placed, first, code = [], [], 0
     for column in columns:
-        group = "string" if column.kind == "string" else "number"
-        tensor = STRINGS if group == "string" else NUMBERS
-        placed.append(column._replace(tensor=tensor, index=places[group]))
-        places[group] += 1
-        if group == "string":
+        tensor = STRINGS if column.coded else TEXTS if column.free_text else NUMBERS
+        placed.append(column._replace(tensor=tensor, index=places[tensor]))
+        places[tensor] += 1
+        if column.coded:
             first.append(code)
             code += len(column.categories or ()) + 2
     tensors = []
-    if places["number"]:
-        tensors.append(Tensor(NUMBERS, precision, places["number"]))
-    if places["string"]:
-        tensors.append(Tensor(STRINGS, "string", places["string"], _free_sentinel(columns)))
+    if places[NUMBERS]:
+        tensors.append(Tensor(NUMBERS, precision, places[NUMBERS]))
+    if places[STRINGS]:
+        tensors.append(Tensor(STRINGS, "string", places[STRINGS], _free_sentinel(columns)))
+    if places[TEXTS]:
+        tensors.append(Tensor(TEXTS, "string", places[TEXTS]))
     style = "columns"
     return Inputs(style, tuple(placed), tuple(tensors), Cut(CODES, tuple(first)) if first else None)
 
@@ -93,7 +94,7 @@ class _Emitter:
         self.categories = {
             i: [str(value) for value in column.categories or ()]
             for i, column in enumerate(inputs.columns)
-            if column.kind == "string"
+            if column.coded
         }
         self.places: dict[Step, list[tuple[str, int]]] = {}
         self.writes: dict[Step, dict[str, list[str]]] = {}
@@ -105,7 +106,7 @@ class _Emitter:
         for step in plan.steps:
             if step.kind == "table":
                 self.places[step] = self._table(step)
-            elif step.kind == "leaf":
+            elif step.kind in ("leaf", "vectoriser"):
                 self._leaf(step)
             elif step.kind == "composite":
                 self._composite(step)
@@ -124,7 +125,7 @@ class _Emitter:
         hosts run these nodes (ARCHITECTURE.md, benchmarks/string_entry.py).
         """
         assert self.inputs.cut is not None
-        texts = [column for column in self.inputs.columns if column.kind == "string"]
+        texts = [column for column in self.inputs.columns if column.coded]
         split = [STRINGS]
         if len(texts) > 1:
             sizes = self.builder.constant(np.ones(len(texts)), np.int64)
@@ -185,10 +186,20 @@ class _Emitter:
     # --- steps ---
 
     def _leaf(self, step: Step) -> None:
-        reads = self.gather(list(step.inputs))
+        reads = self._text(step) if step.kind == "vectoriser" else self.gather(list(step.inputs))
         writes = convert_leaf(self.builder, step.path, step.estimator, reads, len(step.inputs))
         self.trace.append(Trace(step.path, step.estimator, reads, writes))
         self._wrote(step, writes)
+
+    def _text(self, step: Step) -> str:
+        """The one column of texts that a vectoriser reads, string [rows, 1]."""
+        (feature,) = step.inputs
+        assert isinstance(feature, Raw)
+        column = self.inputs.columns[feature.column]
+        width = next(tensor.width for tensor in self.inputs.tensors if tensor.name == column.tensor)
+        if width == 1:
+            return column.tensor
+        return self.builder.node("Gather", column.tensor, self.builder.constant([column.index], np.int64), axis=1)
 
     def _composite(self, step: Step) -> None:
         composite = find_composite(step.estimator)

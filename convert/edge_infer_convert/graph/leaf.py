@@ -12,6 +12,7 @@ import numpy as np
 from onnx import ModelProto, TensorProto
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -50,9 +51,9 @@ def at_step(path: str, estimator: Any) -> Iterator[None]:
     try:
         yield
     except UnsupportedModelError as error:
-        if str(error).startswith("step "):  # an inner one has
+        if error.blockers:  # an inner step is named
             raise
-        raise UnsupportedModelError(f"step {path!r} ({type(estimator).__name__}): {error}") from error
+        raise UnsupportedModelError.at(path, type(estimator).__name__, str(error)) from error
 
 
 def _is_composed(estimator: Any) -> bool:
@@ -179,9 +180,13 @@ def _outlier_scores(builder: GraphBuilder, estimator: Any, outputs: list[str]) -
 
 
 def _unsupported(path: str, estimator: Any, error: Exception) -> UnsupportedModelError:
+    kind = type(estimator).__name__
+    if isinstance(error, MissingShapeCalculator | MissingConverter):
+        return UnsupportedModelError.at(
+            path,
+            kind,
+            "there is no converter for this estimator\n"
+            "Replace it by another kind, or teach edge-infer to convert it (edge_infer_convert.register_converter).",
+        )
     reason = " ".join(str(error).split()).partition(" and attributes=")[0]  # pages of attributes may follow
-    reason = reason[:300] or type(error).__name__
-    return UnsupportedModelError(
-        f"step {path!r} ({type(estimator).__name__}) cannot be expressed as ONNX: {reason}\n"
-        "Replace the step by one that can, or leave it out of the pipeline and do its work before the model."
-    )
+    return UnsupportedModelError.at(path, kind, f"cannot be expressed as ONNX: {reason[:300] or type(error).__name__}")

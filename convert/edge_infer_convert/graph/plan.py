@@ -16,12 +16,14 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from edge_infer.errors import UnsupportedModelError
+from edge_infer.errors import Blocker, UnsupportedModelError
+from edge_infer_convert.boosters import native_codes
 from edge_infer_convert.composites import find_composite, find_wrapped
 from edge_infer_convert.composites.weights import Weight
 from edge_infer_convert.graph import columnwise
+from edge_infer_convert.text.reading import hashed_width, is_vectoriser, takes_texts
 
-__all__ = ["Branch", "Feature", "Plan", "Raw", "Step", "StepOutput", "make_plan"]
+__all__ = ["Branch", "Feature", "Plan", "Raw", "Step", "StepOutput", "make_plan", "walk_plan"]
 
 
 class Raw(NamedTuple):
@@ -48,9 +50,9 @@ Feature = Raw | StepOutput
 class Step:
     """One fitted estimator and the features that it reads. Compared by identity.
 
-    kind: "text" (columnwise, text stays text), "table" (columnwise encoder: each output depends on one
-    input, so that a table of its answers replaces it), "leaf" (an operator on a numeric matrix), or
-    "composite" (combines the answers of `members`, and reads `inputs` only if it needs them itself).
+    kind: "vectoriser" (reads one column of free text), "text" (columnwise, text stays text), "table" (columnwise
+    encoder: each output depends on one input, so that a table of its answers replaces it), "leaf" (an operator on a
+    numeric matrix), or "composite" (combines the answers of `members`, reads `inputs` only if it needs them itself).
     """
 
     def __init__(
@@ -100,12 +102,20 @@ def make_plan(estimator: Any, n_columns: int, text: set[int]) -> tuple[Plan, set
     Raises:
         UnsupportedModelError: a step cannot take what reaches it.
     """
+    plan, text, blockers = walk_plan(estimator, n_columns, text)
+    if blockers:
+        raise UnsupportedModelError.of(blockers)
+    return plan, text
+
+
+def walk_plan(estimator: Any, n_columns: int, text: set[int]) -> tuple[Plan, set[int], list[Blocker]]:
+    """The same, with the steps that cannot take what reaches them as a list."""
     while True:
         walk = _Walk()
         try:
             raw: list[Feature] = [Raw(i, i in text) for i in range(n_columns)]
             branch = walk.visit(estimator, raw, "")
-            return Plan(branch.features, branch.final, tuple(walk.steps)), text
+            return Plan(branch.features, branch.final, tuple(walk.steps)), text, walk.blockers
         except TextFound as found:
             text = text | found.columns
 
@@ -113,6 +123,7 @@ def make_plan(estimator: Any, n_columns: int, text: set[int]) -> tuple[Plan, set
 class _Walk:
     def __init__(self) -> None:
         self.steps: list[Step] = []
+        self.blockers: list[Blocker] = []
 
     def visit(self, estimator: Any, features: list[Feature], path: str) -> Branch:
         if estimator is None or estimator == "passthrough" or _is_identity(estimator):
@@ -175,14 +186,50 @@ class _Walk:
 
     def _step(self, estimator: Any, features: list[Feature], path: str) -> Branch:
         name = path or type(estimator).__name__
+        if is_vectoriser(estimator):
+            return self._vectoriser(estimator, features, path)
+        features = self._coded(estimator, features, path)
         self._reveal_text(estimator, features)
         text = [feature.text for feature in features]
+        parts = columnwise.split(estimator, text) if any(text) else None
+        if parts is not None:
+            return self._split(parts, features, path or type(estimator).__name__)
         kind = "leaf"
         if columnwise.is_encoder(estimator):
             kind = "table"
         elif any(text):
             kind = self._text_step(estimator, text, name)
         return self._add(path, estimator, kind, tuple(features), len(features))
+
+    def _split(self, split: columnwise.Split, features: list[Feature], path: str) -> Branch:
+        """A step that takes texts and numbers together becomes a step for each."""
+        made = [
+            self._add(path, part.estimator, part.kind, tuple(features[i] for i in part.positions), len(part.positions))
+            for part in split.parts
+        ]
+        return Branch(tuple(made[part].features[index] for part, index in split.outputs), None)
+
+    def _vectoriser(self, estimator: Any, features: list[Feature], path: str) -> Branch:
+        feature = features[0] if len(features) == 1 else None
+        if not isinstance(feature, Raw):
+            kind = type(estimator).__name__
+            reason = "gets " + ("another step's output" if feature else f"{len(features)} columns")
+            remedy = 'It must read one column of texts as it comes: ("name", step, "column") in a ColumnTransformer.'
+            self.blockers.append(Blocker(path or kind, kind, reason, remedy))
+            return self._add(path, estimator, "leaf", tuple(features), len(features))
+        if not feature.text:
+            raise TextFound({feature.column})
+        return self._add(path, estimator, "vectoriser", (feature,), 1)
+
+    def _coded(self, estimator: Any, features: list[Feature], path: str) -> list[Feature]:
+        """Features that a booster takes as categories become the codes that its trees test."""
+        codes = native_codes(estimator)
+        if codes is None:
+            return features
+        chosen = [features[i] for i in codes.columns]
+        coded = self._step(codes, chosen, _join(path, "categories")).features
+        places = dict(zip(codes.columns, coded, strict=True))
+        return [places.get(i, feature) for i, feature in enumerate(features)]
 
     def _add(
         self,
@@ -210,13 +257,11 @@ class _Walk:
     def _text_step(self, estimator: Any, text: list[bool], name: str) -> str:
         if columnwise.keeps_text(estimator) and all(text):
             return "text"
-        kind = type(estimator).__name__
-        reason = (
-            "takes text and number columns together; give each kind a transformer of its own"
-            if columnwise.keeps_text(estimator)
-            else "gets text columns; encode them before it (OneHotEncoder, OrdinalEncoder, TargetEncoder)"
-        )
-        raise UnsupportedModelError(f"step {name!r} ({kind}) {reason}. Text vectorisers are not supported yet.")
+        reason, remedy = "gets text columns", "Encode them before it (OneHotEncoder, TargetEncoder, TfidfVectorizer …)."
+        if columnwise.keeps_text(estimator):
+            reason, remedy = "takes text and number columns together", "Give each kind a transformer of its own."
+        self.blockers.append(Blocker(name, type(estimator).__name__, reason, remedy))
+        return "leaf"
 
 
 def _is_identity(estimator: Any) -> bool:
@@ -232,8 +277,11 @@ def _width(estimator: Any, n_inputs: int) -> int:
     """The number of columns that `transform` gives; 0 for an estimator that only predicts."""
     if not hasattr(estimator, "transform"):
         return 0
+    if (hashed := hashed_width(estimator)) is not None:
+        return hashed
     names = getattr(estimator, "feature_names_in_", None)
     try:
         return len(estimator.get_feature_names_out(names))
     except (AttributeError, ValueError, TypeError):
-        return int(np.asarray(estimator.transform(np.zeros((1, n_inputs)))).shape[1])
+        row = [""] if takes_texts(estimator) else np.zeros((1, n_inputs))
+        return int(np.asarray(estimator.transform(row)).shape[1])

@@ -41,7 +41,7 @@ def text_categories(plan: Plan) -> dict[int, list[str]]:
     known: dict[int, set[str]] = {}
     for step in plan.steps:
         for position, feature in enumerate(step.inputs):
-            if feature.text:
+            if feature.text and step.kind != "vectoriser":
                 values = columnwise.known_values(step.estimator, position)
                 known.setdefault(root(feature), set()).update(str(value) for value in values)
     return {column: sorted(values) for column, values in known.items()}
@@ -93,11 +93,31 @@ def _through(feature: StepOutput, categories: dict[int, list[str]], missing: dic
     """A text column's alphabet behind a text step."""
     step = feature.step
     alphabets = [alphabet(f, step, i, categories, missing) for i, f in enumerate(step.inputs)]
-    longest = max(len(values) for values in alphabets)
-    padded = [values + [values[0]] * (longest - len(values)) for values in alphabets]
-    out = np.asarray(_apply(step, padded), dtype=object)
+    try:
+        out = _side_by_side(step, alphabets)
+    except (ValueError, TypeError):  # the step refuses a column's kind of missing value, so that none ever comes
+        out = _side_by_side(step, _without_refused(step, alphabets))
     source = columnwise.output_sources(step.estimator)[feature.index]
     return list(out[: len(alphabets[source]), feature.index])
+
+
+def _without_refused(step: Step, alphabets: list[list[Any]]) -> list[list[Any]]:
+    """Alphabets in which the unknown value stands for a missing one where the step refuses that."""
+    plain = [[*values[:-2], values[-1], values[-1]] for values in alphabets]
+    chosen = list(plain)
+    for i, values in enumerate(alphabets):
+        try:
+            _side_by_side(step, [*plain[:i], values, *plain[i + 1 :]])
+        except (ValueError, TypeError):
+            continue
+        chosen[i] = values
+    return chosen
+
+
+def _side_by_side(step: Step, alphabets: list[list[Any]]) -> Any:
+    longest = max(len(values) for values in alphabets)
+    padded = [values + [values[0]] * (longest - len(values)) for values in alphabets]
+    return np.asarray(_apply(step, padded), dtype=object)
 
 
 def _answers(step: Step, alphabets: list[list[Any]], position: int) -> NDArray[np.float64]:

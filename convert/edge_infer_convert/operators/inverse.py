@@ -31,7 +31,7 @@ def invert(builder: GraphBuilder, transformer: Any, x: str) -> str:
             f"the inverse of {type(transformer).__name__} cannot be expressed; use func/inverse_func of numpy, "
             f"or one of {', '.join(kind.__name__ for kind in _INVERSES)}"
         )
-    return inverse(builder, transformer, x)
+    return str(inverse(builder, transformer, x))
 
 
 def _scaled_back(builder: GraphBuilder, x: str, scale: Any, shift: Any) -> str:
@@ -64,9 +64,9 @@ def _min_max(builder: GraphBuilder, scaler: MinMaxScaler, x: str) -> str:
 def _function(builder: GraphBuilder, transformer: FunctionTransformer, x: str) -> str:
     if transformer.inverse_func is None:
         return x
-    from edge_infer_convert.operators.functions import trace_function  # traces through operators itself
+    from edge_infer_convert.tracing import trace_function
 
-    return trace_function(builder, transformer.inverse_func, x, transformer.inv_kw_args)
+    return trace_function(builder, transformer.inverse_func, x, transformer.n_features_in_, transformer.inv_kw_args)
 
 
 _INVERSES: dict[type, Any] = {

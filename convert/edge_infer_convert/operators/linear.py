@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn import linear_model, svm
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from edge_infer_convert.graph.builder import GraphBuilder
-from edge_infer_convert.operators.numeric import normalised, sigmoid, two_columns
+from edge_infer_convert.operators.numeric import (
+    first_largest,
+    flat,
+    normalised,
+    require_float64,
+    sigmoid,
+    two_columns,
+    where_positive,
+)
 from edge_infer_convert.operators.registry import operator
 
 _REGRESSORS = (
@@ -23,19 +31,29 @@ _REGRESSORS = (
     linear_model.BayesianRidge,
     linear_model.ARDRegression,
     linear_model.HuberRegressor,
+    linear_model.QuantileRegressor,
     linear_model.TheilSenRegressor,
     linear_model.SGDRegressor,
+    linear_model.PassiveAggressiveRegressor,
     linear_model.Lars,
+    linear_model.LarsCV,
     linear_model.LassoLars,
+    linear_model.LassoLarsCV,
+    linear_model.LassoLarsIC,
     linear_model.OrthogonalMatchingPursuit,
+    linear_model.OrthogonalMatchingPursuitCV,
     linear_model.MultiTaskLasso,
+    linear_model.MultiTaskLassoCV,
     linear_model.MultiTaskElasticNet,
+    linear_model.MultiTaskElasticNetCV,
     svm.LinearSVR,
 )
+_LINKED = (linear_model.PoissonRegressor, linear_model.GammaRegressor, linear_model.TweedieRegressor)
 _SCORE_CLASSIFIERS = (
     linear_model.RidgeClassifier,
     linear_model.RidgeClassifierCV,
     linear_model.Perceptron,
+    linear_model.PassiveAggressiveClassifier,
     svm.LinearSVC,
 )
 
@@ -43,62 +61,103 @@ _SCORE_CLASSIFIERS = (
 @operator(*_REGRESSORS)
 def linear_regressor(builder: GraphBuilder, model: Any, reads: str) -> dict[str, list[str]]:
     """x · coefᵀ + intercept: shape (rows,) or (rows, outputs)."""
-    return {"predict": [_scores(builder, model, reads)]}
+    return {"predict": [linear_scores(builder, model, reads)]}
+
+
+@operator(*_LINKED)
+def linked_regressor(builder: GraphBuilder, model: Any, reads: str) -> dict[str, list[str]]:
+    """The score itself, or e^score where the link is the logarithm."""
+    scores = linear_scores(builder, model, reads)
+    logarithm = type(model._base_loss.link).__name__ == "LogLink"
+    return {"predict": [builder.node("Exp", scores) if logarithm else scores]}
+
+
+@operator(linear_model.RANSACRegressor)
+def consensus_regressor(builder: GraphBuilder, model: Any, reads: str) -> dict[str, list[str]]:
+    """The regressor that was fitted on the inliers."""
+    from edge_infer_convert.graph.leaf import convert_leaf  # leaf looks operators up: a ring otherwise
+
+    answers = convert_leaf(builder, "estimator_", model.estimator_, reads, model.n_features_in_, final=True)
+    return {"predict": answers["predict"]}
 
 
 @operator(linear_model.LogisticRegression, linear_model.LogisticRegressionCV)
 def logistic_classifier(builder: GraphBuilder, model: Any, reads: str) -> dict[str, list[str]]:
     """Scores, then the sigmoid of the one score (two classes), or the softmax."""
-    scores = _scores(builder, model, reads)
+    scores = linear_scores(builder, model, reads)
     if len(model.classes_) == 2:
         probabilities = two_columns(builder, sigmoid(builder, scores))
-    elif getattr(model, "solver", None) == "liblinear":
-        probabilities = normalised(builder, sigmoid(builder, scores))
+    elif model.solver == "liblinear":  # one model for each class; scikit-learn up to 1.7
+        probabilities = normalised(builder, sigmoid(builder, scores), 1 / len(model.classes_))
     else:
         probabilities = builder.node("Softmax", scores, axis=1)
+    return _scored(builder, model, scores) | {"predict_proba": [probabilities]}
+
+
+@operator(linear_model.SGDClassifier)
+def descent_classifier(builder: GraphBuilder, model: Any, reads: str) -> dict[str, list[str]]:
+    """Scores; probabilities for two of the losses, one class against the rest, equal ones where all are 0."""
+    scores = linear_scores(builder, model, reads)
+    answers = _scored(builder, model, scores)
+    if model.loss not in ("log_loss", "modified_huber"):
+        return answers
+    if model.loss == "log_loss":
+        shares = sigmoid(builder, scores)
+    else:
+        clipped = builder.node("Clip", scores, builder.constant(-1.0), builder.constant(1.0))
+        shares = builder.node("Div", builder.node("Add", clipped, builder.constant(1.0)), builder.constant(2.0))
+    if len(model.classes_) == 2:
+        return answers | {"predict_proba": [two_columns(builder, shares)]}
+    require_float64(builder, "SGDClassifier with probabilities of more than two classes")
+    return answers | {"predict_proba": [normalised(builder, shares, 1 / len(model.classes_))]}
+
+
+@operator(*_SCORE_CLASSIFIERS)
+def score_classifier(builder: GraphBuilder, model: Any, reads: str) -> dict[str, list[str]]:
+    """Classifiers that have scores and no probabilities; of several labels each is told by its own score."""
+    scores = linear_scores(builder, model, reads)
+    if _multilabel(model):
+        return {"predict": [where_positive(builder, scores)], "decision_function": [scores]}
+    return _scored(builder, model, scores)
+
+
+@operator(linear_model.SGDOneClassSVM)
+def descent_one_class(builder: GraphBuilder, model: Any, reads: str) -> dict[str, list[str]]:
+    """x · coef − offset; a score of 0 is inside."""
+    product = flat(builder, builder.node("MatMul", reads, builder.constant(np.reshape(model.coef_, (-1, 1)))))
+    offset = builder.constant(np.ravel(model.offset_))
+    scores = builder.node("Sub", product, offset)
+    inside = builder.node("GreaterOrEqual", scores, builder.constant(0.0))
+    inlier, outlier = builder.constant(1, np.int32), builder.constant(-1, np.int32)
     return {
-        "predict": [_positions(builder, model, scores)],
-        "predict_proba": [probabilities],
+        "predict": [builder.node("Where", inside, inlier, outlier)],
         "decision_function": [scores],
+        "score_samples": [builder.node("Add", scores, offset)],
     }
 
 
-@operator(LinearDiscriminantAnalysis)
-def discriminant(builder: GraphBuilder, model: Any, reads: str) -> dict[str, list[str]]:
-    """The logistic answers, and the rows in the space that tells the classes apart."""
-    answers = logistic_classifier(builder, model, reads)
-    if model.solver == "lsqr":  # has no transform
-        return answers
-    centred = builder.node("Sub", reads, builder.constant(model.xbar_)) if model.solver == "svd" else reads
-    scalings = model.scalings_[:, : model._max_components]
-    return answers | {"transform": [builder.node("MatMul", centred, builder.constant(scalings))]}
+def linear_scores(builder: GraphBuilder, model: Any, reads: str) -> str:
+    """Shape (rows,) where scikit-learn gives that: one output whose coefficients are flat, or two classes."""
+    given = model.coef_.toarray() if sparse.issparse(model.coef_) else model.coef_
+    coefficients = np.asarray(given, dtype=np.float64)
+    one = coefficients.ndim == 1 or (hasattr(model, "classes_") and len(coefficients) == 1)
+    weights = coefficients.reshape(1, -1).T if coefficients.ndim == 1 else coefficients.T
+    scores = builder.node("MatMul", reads, builder.constant(weights))
+    scores = builder.node("Add", scores, builder.constant(np.atleast_1d(model.intercept_)))
+    return flat(builder, scores) if one else scores
 
 
-@operator(*_SCORE_CLASSIFIERS, when=lambda model: np.ndim(model.classes_) == 1 and not _multilabel(model))
-def score_classifier(builder: GraphBuilder, model: Any, reads: str) -> dict[str, list[str]]:
-    """Classifiers that have scores and no probabilities."""
-    scores = _scores(builder, model, reads)
-    return {"predict": [_positions(builder, model, scores)], "decision_function": [scores]}
+def score_positions(builder: GraphBuilder, model: Any, scores: str) -> str:
+    """Two classes: the second where its score is above 0; else the first largest."""
+    if len(model.classes_) == 2:
+        return where_positive(builder, scores)
+    return first_largest(builder, scores)
+
+
+def _scored(builder: GraphBuilder, model: Any, scores: str) -> dict[str, list[str]]:
+    return {"predict": [score_positions(builder, model, scores)], "decision_function": [scores]}
 
 
 def _multilabel(model: Any) -> bool:
     binarizer = getattr(model, "_label_binarizer", None)
     return binarizer is not None and binarizer.y_type_.startswith("multilabel")
-
-
-def _scores(builder: GraphBuilder, model: Any, reads: str) -> str:
-    """Shape (rows,) where scikit-learn gives that: one output whose coefficients are flat, or two classes."""
-    coefficients = np.asarray(model.coef_, dtype=np.float64)
-    flat = coefficients.ndim == 1 or (hasattr(model, "classes_") and len(coefficients) == 1)
-    weights = coefficients.reshape(1, -1).T if coefficients.ndim == 1 else coefficients.T
-    scores = builder.node("MatMul", reads, builder.constant(weights))
-    scores = builder.node("Add", scores, builder.constant(np.atleast_1d(model.intercept_)))
-    return builder.node("Reshape", scores, builder.constant([-1], np.int64)) if flat else scores
-
-
-def _positions(builder: GraphBuilder, model: Any, scores: str) -> str:
-    if len(model.classes_) == 2:
-        from onnx import TensorProto
-
-        return builder.node("Cast", builder.node("Greater", scores, builder.constant(0.0)), to=TensorProto.INT64)
-    return builder.node("ArgMax", scores, axis=1, keepdims=0)

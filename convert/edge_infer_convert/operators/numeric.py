@@ -7,9 +7,21 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
+from edge_infer.errors import UnsupportedModelError
 from edge_infer_convert.graph.builder import GraphBuilder
 
-__all__ = ["column", "first_largest", "flat", "normalised", "sigmoid", "two_columns", "where_positive"]
+__all__ = [
+    "column",
+    "expm1",
+    "first_largest",
+    "flat",
+    "log1p",
+    "normalised",
+    "require_float64",
+    "sigmoid",
+    "two_columns",
+    "where_positive",
+]
 
 
 def column(builder: GraphBuilder, x: str) -> str:
@@ -23,13 +35,11 @@ def flat(builder: GraphBuilder, x: str) -> str:
 
 
 def sigmoid(builder: GraphBuilder, x: str) -> str:
-    """1 / (1 + e⁻ˣ). onnxruntime's Sigmoid is cut off far from 0, where ratios of tiny numbers may still matter."""
+    """1 / (1 + e⁻ˣ), as scipy's expit. onnxruntime's Sigmoid is cut off far from 0, where tiny numbers may matter."""
     if builder.dtype == np.float32:
         return builder.node("Sigmoid", x)
-    zero, one = builder.constant(0.0), builder.constant(1.0)
-    above = builder.node("Exp", builder.node("Min", x, zero))
-    below = builder.node("Add", one, builder.node("Exp", builder.node("Neg", builder.node("Abs", x))))
-    return builder.node("Div", above, below)
+    one = builder.constant(1.0)
+    return builder.node("Div", one, builder.node("Add", one, builder.node("Exp", builder.node("Neg", x))))
 
 
 def two_columns(builder: GraphBuilder, positive: str) -> str:
@@ -57,3 +67,36 @@ def first_largest(builder: GraphBuilder, x: str) -> str:
 def where_positive(builder: GraphBuilder, x: str) -> str:
     """1 where x > 0, else 0; int64, x's shape."""
     return builder.node("Cast", builder.node("Greater", x, builder.constant(0.0)), to=TensorProto.INT64)
+
+
+def log1p(builder: GraphBuilder, x: str) -> str:
+    """log(1 + x), exact near 0 too: log(u) · x / (u − 1) for u = 1 + x rounded; x where u = 1.
+
+    Kahan's form: HP-15C Advanced Functions Handbook, appendix (1982); Higham, Accuracy and Stability, section 1.14.
+    """
+    one = builder.constant(1.0)
+    u = builder.node("Add", x, one)
+    log, above = builder.node("Log", u), builder.node("Sub", u, one)
+    exact = builder.node("Mul", log, builder.node("Div", x, above))
+    small = builder.node("Where", builder.node("Equal", u, one), x, exact)
+    return builder.node("Where", builder.node("IsInf", u), log, small)
+
+
+def expm1(builder: GraphBuilder, x: str) -> str:
+    """e^x − 1, exact near 0 too: (u − 1) · x / log(u) for u = e^x rounded; x where u = 1. Source: see `log1p`."""
+    one = builder.constant(1.0)
+    u = builder.node("Exp", x)
+    above = builder.node("Sub", u, one)
+    exact = builder.node("Mul", above, builder.node("Div", x, builder.node("Log", u)))
+    small = builder.node("Where", builder.node("Equal", u, one), x, exact)
+    far = builder.node("Greater", builder.node("Abs", x), builder.constant(1.0))
+    return builder.node("Where", far, above, small)
+
+
+def require_float64(builder: GraphBuilder, what: str) -> None:
+    """Refuse float32 where probabilities are told by small differences of large scores: far rows would be wrong."""
+    if builder.dtype == np.float32:
+        raise UnsupportedModelError(
+            f"{what} weighs small differences of large scores, which float32 does not hold on far rows; "
+            "use precision 'auto' or 'float64'"
+        )

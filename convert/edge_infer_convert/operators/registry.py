@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from importlib import import_module
+from typing import Any, Final
 
 from edge_infer_convert.graph.builder import GraphBuilder
 
@@ -13,6 +14,8 @@ __all__ = ["Operator", "find_operator", "operator", "register_converter"]
 Operator = Callable[[GraphBuilder, Any, str], dict[str, list[str]]]
 
 _OPERATORS: dict[type, list[tuple[Operator, Callable[[Any], bool]]]] = {}
+#: Top packages of estimators → our module that registers converters for them; imported when the first one comes.
+_LATE: Final = {name: f"edge_infer_convert.boosters.{name}" for name in ("xgboost", "lightgbm", "catboost")}
 
 
 def operator(*classes: type, when: Callable[[Any], bool] = lambda estimator: True) -> Callable[[Operator], Operator]:
@@ -28,6 +31,9 @@ def operator(*classes: type, when: Callable[[Any], bool] = lambda estimator: Tru
 
 def find_operator(estimator: Any) -> Operator | None:
     """The first registered converter that takes this case; subclasses are not taken for their base."""
+    late = _LATE.get(type(estimator).__module__.partition(".")[0])
+    if late is not None:
+        import_module(late)
     return next((function for function, when in _OPERATORS.get(type(estimator), []) if when(estimator)), None)
 
 

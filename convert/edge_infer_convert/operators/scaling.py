@@ -24,10 +24,11 @@ def robust_scaler(builder: GraphBuilder, scaler: RobustScaler, reads: str) -> di
     return _shift_and_divide(builder, reads, center, scaler.scale_ if scaler.with_scaling else None)
 
 
-@operator(MaxAbsScaler, when=lambda scaler: not getattr(scaler, "clip", False))
+@operator(MaxAbsScaler)
 def max_abs_scaler(builder: GraphBuilder, scaler: MaxAbsScaler, reads: str) -> dict[str, list[str]]:
-    """x / max |x|."""
-    return _shift_and_divide(builder, reads, None, scaler.scale_)
+    """x / max |x|, clipped to [-1, 1] where the scaler does so (scikit-learn 1.9 on)."""
+    x = builder.node("Div", reads, builder.constant(scaler.scale_))
+    return {"transform": [_clipped(builder, x, -1.0, 1.0) if getattr(scaler, "clip", False) else x]}
 
 
 @operator(MinMaxScaler)
@@ -35,10 +36,7 @@ def min_max_scaler(builder: GraphBuilder, scaler: MinMaxScaler, reads: str) -> d
     """x × scale + min, clipped to the feature range where the scaler does so."""
     x = builder.node("Mul", reads, builder.constant(scaler.scale_))
     x = builder.node("Add", x, builder.constant(scaler.min_))
-    if scaler.clip:
-        low, high = scaler.feature_range
-        x = builder.node("Clip", x, builder.constant(low), builder.constant(high))
-    return {"transform": [x]}
+    return {"transform": [_clipped(builder, x, *scaler.feature_range) if scaler.clip else x]}
 
 
 def _shift_and_divide(builder: GraphBuilder, x: str, center: Any, scale: Any) -> dict[str, list[str]]:
@@ -49,3 +47,9 @@ def _shift_and_divide(builder: GraphBuilder, x: str, center: Any, scale: Any) ->
     if center is None and scale is None:
         x = builder.node("Identity", x)
     return {"transform": [x]}
+
+
+def _clipped(builder: GraphBuilder, x: str, low: float, high: float) -> str:
+    """NaN stays NaN, which Clip does not promise."""
+    inside = builder.node("Clip", x, builder.constant(low), builder.constant(high))
+    return builder.node("Where", builder.node("IsNaN", x), x, inside)

@@ -1,0 +1,215 @@
+"""Proof that a graph's trees are the fitted trees: every feature, threshold, child, NaN route and leaf compared.
+
+The nodes are read back from the finished graph, and walked beside scikit-learn's own `tree_` arrays, all trees at
+once, a level at a time. Thresholds are compared by what they must do: scikit-learn casts features to float32, and a
+float32 goes left if it is ≤ the float64 threshold t. So float32(s) ≤ t < float32(the next number above s) holds for
+the graph's s in float32 and float64 alike, and for no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, numpy_helper
+
+from edge_infer.errors import ParityError
+from edge_infer_convert.graph.builder import ML, GraphBuilder
+from edge_infer_convert.graph.claims import TreeClaim
+
+__all__ = ["Proof", "prove_trees"]
+
+_LEQ: Final = 0  # nodes_modes: x ≤ threshold
+_PASSED: Final = ("Cast", "Concat", "Reshape", "Identity")  # between numbers of leaves and their table
+_Ints = NDArray[np.int64]
+
+
+class Proof(NamedTuple):
+    """What was found equal: `trees` with `nodes` in all, leaves included, and the trees of no claim."""
+
+    trees: int
+    nodes: int
+    unclaimed: int
+
+
+def prove_trees(model: ModelProto | bytes, builder: GraphBuilder) -> Proof:
+    """Hold every TreeEnsemble of a finished graph against the fitted trees that its operator named.
+
+    Raises:
+        ParityError: naming the ensemble, the tree, the node and what differs.
+    """
+    read = model if isinstance(model, ModelProto) else ModelProto.FromString(model)
+    trees = nodes = unclaimed = 0
+    ensembles = [node for node in read.graph.node if node.domain == ML and node.op_type == "TreeEnsemble"]
+    for number, (ensemble, name) in enumerate(zip(ensembles, builder.ensembles, strict=True)):
+        claim = builder.claims.get(name)
+        if claim is None:
+            unclaimed += len(_ints(ensemble, "tree_roots"))
+            continue
+        _Walk(f"TreeEnsemble {number}", claim, _Graph(ensemble), read).run()
+        trees += len(claim.trees)
+        nodes += sum(tree.node_count for tree in claim.trees)
+    return Proof(trees, nodes, unclaimed)
+
+
+def _attribute(node: NodeProto, name: str) -> Any:
+    return next((attribute for attribute in node.attribute if attribute.name == name), None)
+
+
+def _ints(node: NodeProto, name: str) -> _Ints:
+    found = _attribute(node, name)
+    return np.fromiter(found.ints, np.int64, len(found.ints)) if found is not None else np.empty(0, np.int64)
+
+
+class _Graph:
+    """The arrays of one TreeEnsemble; https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html"""
+
+    def __init__(self, node: NodeProto) -> None:
+        self.output = node.output[0]
+        self.roots = _ints(node, "tree_roots")
+        self.feature = _ints(node, "nodes_featureids")
+        self.split = numpy_helper.to_array(_attribute(node, "nodes_splits").t)
+        self.mode = numpy_helper.to_array(_attribute(node, "nodes_modes").t)
+        self.yes, self.no = _ints(node, "nodes_truenodeids"), _ints(node, "nodes_falsenodeids")
+        self.yes_leaf = _ints(node, "nodes_trueleafs").astype(bool)
+        self.no_leaf = _ints(node, "nodes_falseleafs").astype(bool)
+        routes = _ints(node, "nodes_missing_value_tracks_true")
+        self.missing = routes.astype(bool) if len(routes) else np.zeros(len(self.feature), bool)
+        self.target = _ints(node, "leaf_targetids")
+        self.weight = numpy_helper.to_array(_attribute(node, "leaf_weights").t)
+
+
+class _Fitted:
+    """The arrays of all fitted trees, one after the other."""
+
+    def __init__(self, claim: TreeClaim) -> None:
+        counts = [tree.node_count for tree in claim.trees]
+        self.roots = np.cumsum([0, *counts[:-1]])
+        self.tree = np.repeat(np.arange(len(counts)), counts)
+        first = np.repeat(self.roots, counts)
+        self.left = np.concatenate([tree.children_left for tree in claim.trees])
+        self.leaf = self.left < 0
+        self.left = self.left + first
+        self.right = np.concatenate([tree.children_right for tree in claim.trees]) + first
+        self.threshold = np.concatenate([tree.threshold for tree in claim.trees])
+        self.missing = np.concatenate([tree.missing_go_to_left for tree in claim.trees]).astype(bool)
+        features = [tree.feature for tree in claim.trees]
+        if claim.subsets is not None:
+            features = [np.asarray(s)[f] for s, f in zip(claim.subsets, features, strict=True)]
+        self.feature = np.concatenate(features)
+        self.number = np.cumsum(self.leaf) - 1  # of a leaf, among all leaves
+
+
+class _Walk:
+    """Both side by side, from the roots down. The fitted trees end, so the walk does."""
+
+    def __init__(self, name: str, claim: TreeClaim, graph: _Graph, model: ModelProto) -> None:
+        self.name, self.claim, self.graph, self.model = name, claim, graph, model
+        self.fitted = _Fitted(claim)
+
+    def run(self) -> None:
+        begun = len(self.claim.start)
+        if len(self.graph.roots) != begun + len(self.claim.trees):
+            raise ParityError(
+                f"{self.name}: the graph has {len(self.graph.roots) - begun} trees, "
+                f"the fitted model {len(self.claim.trees)}"
+            )
+        self._start(self.graph.roots[:begun])
+        fitted, at = self.fitted.roots, self.graph.roots[begun:]
+        is_leaf = np.zeros(len(at), bool)
+        lone = self.fitted.leaf[fitted]  # a tree of one leaf stands in the graph as a branch to it on both sides
+        self._equal(fitted[lone], "answer without a split", self._both_sides(at[lone]), True)
+        at, is_leaf = np.where(lone, self.graph.yes[at], at), is_leaf | lone
+        while len(fitted):
+            self._equal(fitted, "being a leaf", is_leaf, self.fitted.leaf[fitted])
+            self._leaves(fitted[is_leaf], at[is_leaf])
+            fitted, at = fitted[~is_leaf], at[~is_leaf]
+            self._branches(fitted, at)
+            is_leaf = np.concatenate([self.graph.yes_leaf[at], self.graph.no_leaf[at]])
+            fitted = np.concatenate([self.fitted.left[fitted], self.fitted.right[fitted]])
+            at = np.concatenate([self.graph.yes[at], self.graph.no[at]])
+
+    def _both_sides(self, at: _Ints) -> NDArray[np.bool_]:
+        same = self.graph.yes[at] == self.graph.no[at]
+        return np.asarray(same & self.graph.yes_leaf[at] & self.graph.no_leaf[at])
+
+    def _start(self, roots: _Ints) -> None:
+        leaf = self.graph.yes[roots]
+        weights = np.zeros(len(roots))
+        weights[self.graph.target[leaf]] = self.graph.weight[leaf]
+        if not (self._both_sides(roots).all() and np.array_equal(weights, np.array(self.claim.start))):
+            raise ParityError(f"{self.name}: the graph's sums do not begin with {self.claim.start}")
+
+    def _branches(self, fitted: _Ints, at: _Ints) -> None:
+        graph, own = self.graph, self.fitted
+        self._equal(fitted, "comparison", graph.mode[at], _LEQ)
+        self._equal(fitted, "feature", graph.feature[at], own.feature[fitted])
+        self._equal(fitted, "route of NaN", graph.missing[at], own.missing[fitted])
+        split, threshold = graph.split[at], own.threshold[fitted]
+        with np.errstate(over="ignore"):
+            above = np.nextafter(split, split.dtype.type(np.inf)).astype(np.float32)
+            decides = (split.astype(np.float32) <= threshold) & ((above > threshold) | np.isposinf(threshold))
+        if not decides.all():
+            self._equal(fitted, "threshold", np.where(decides, threshold, split), threshold)
+
+    def _leaves(self, fitted: _Ints, at: _Ints) -> None:
+        number = self.fitted.number[fitted]
+        values, graph = np.concatenate(self.claim.values), self.graph
+        if self.claim.targets is not None:
+            wanted = values[:, 0].astype(graph.weight.dtype)[number]
+            self._equal(fitted, "sum of the leaf", graph.target[at], np.concatenate(self.claim.targets)[number])
+            self._equal(fitted, "value of the leaf", graph.weight[at], wanted)
+            return
+        self._equal(fitted, "place of the leaf", graph.target[at], self.fitted.tree[fitted])
+        told = graph.weight[at].astype(np.int64)
+        self._equal(fitted, "number of the leaf", told, self.claim.first + number)
+        for table in self._tables():
+            wanted = _as_kept(values, table)[number]
+            self._equal(fitted, "values of the leaf", _rows_equal(table[told], wanted), True)
+
+    def _tables(self) -> list[NDArray[Any]]:
+        """What is gathered by the numbers of leaves that this ensemble tells."""
+        constants = {tensor.name: tensor for tensor in self.model.graph.initializer}
+        names = set(_reached(self.model, self.graph.output))
+        found = [
+            numpy_helper.to_array(constants[node.input[0]])
+            for node in self.model.graph.node
+            if node.op_type == "Gather" and node.input[1] in names and node.input[0] in constants
+        ]
+        if not found:
+            raise ParityError(f"{self.name}: the graph has no table of its leaves' values")
+        return found
+
+    def _equal(self, fitted: _Ints, what: str, got: Any, wanted: Any) -> None:
+        got, wanted = np.broadcast_arrays(got, wanted)
+        differs = np.flatnonzero(got != wanted)
+        if len(differs):
+            node, place = int(fitted[differs[0]]), int(differs[0])
+            tree = int(self.fitted.tree[node])
+            raise ParityError(
+                f"{self.name}: tree {tree}, node {node - int(self.fitted.roots[tree])}: {what}: "
+                f"the graph has {got[place].item()!r}, the fitted model {wanted[place].item()!r} "
+                f"({len(differs)} nodes of this depth differ)"
+            )
+
+
+def _reached(model: ModelProto, tensor: str) -> Iterator[str]:
+    """The tensor and what is made of it without a change of its values."""
+    names = {tensor}
+    for node in model.graph.node:
+        if node.op_type in _PASSED and names & set(node.input):
+            names |= set(node.output)
+    return iter(names)
+
+
+def _as_kept(values: NDArray[np.float64], table: NDArray[Any]) -> NDArray[Any]:
+    """The leaves' values as a table holds them: all, the first alone, or the place of the largest."""
+    if table.dtype.kind == "i":
+        return np.asarray(values.argmax(axis=1))
+    return (values[:, 0] if table.ndim == 1 else values).astype(table.dtype)
+
+
+def _rows_equal(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.asarray((a == b).all(axis=tuple(range(1, a.ndim))))
