@@ -144,7 +144,8 @@ Example:
       --name titanic --version 1.2.0 --trust-pickle
 
 --json prints one object: file, size, name, version, task, precision, precision_reason, methods,
-missing_methods, training_rows, parity (the certificate), report, seconds (by stage)."""
+missing_methods, training_rows, parity (the certificate), report, seconds (by stage). With
+--check: ok, steps, blockers (step, estimator, reason, remedy), needs."""
 
 _INSPECT_HELP = """\
 Show what a model takes, gives and needs; nothing is run.
@@ -205,8 +206,17 @@ def _convert(
     strict_privacy: Annotated[
         bool, typer.Option("--strict-privacy", help="Refuse a model that holds training rows.")
     ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only list what stands in the way; exits with 1 if anything does.")
+    ] = False,
     json: Json = False,
 ) -> None:
+    if check:
+        from edge_infer.cli import check as checking
+
+        raise typer.Exit(
+            checking.run(model=model, data=data, target_column=target_column, trust_pickle=trust_pickle, json=json)
+        )
     from edge_infer.cli import convert
 
     raise typer.Exit(

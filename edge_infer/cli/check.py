@@ -1,0 +1,47 @@
+"""`edge-infer convert --check`: everything that stands in the way of a conversion, without converting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_infer.cli.console import dumps, wrapped, write
+from edge_infer.cli.extras import needs_converter
+
+__all__ = ["run"]
+
+
+def run(*, model: str, data: str | None, target_column: str | None, trust_pickle: bool, json: bool) -> int:
+    """The command; 1 where something blocks."""
+    with needs_converter("edge-infer convert"):
+        from edge_infer_convert import load_estimator, preflight
+        from edge_infer_convert.sources import read_sample
+    estimator = load_estimator(model, trust_pickle=trust_pickle)
+    found = preflight(estimator, None if data is None else read_sample(data, target_column))
+    if json:
+        write(dumps(_as_object(found)))
+    else:
+        _show(found)
+    return 0 if found.ok else 1
+
+
+def _as_object(found: Any) -> dict[str, Any]:
+    return {
+        "ok": found.ok,
+        "steps": [{"step": step, "estimator": kind} for step, kind in found.steps],
+        "blockers": [blocker._asdict() for blocker in found.blockers],
+        "needs": None if found.needs is None else found.needs._asdict(),
+    }
+
+
+def _show(found: Any) -> None:
+    for blocker in found.blockers:
+        where = blocker.step or "the model"
+        write(f"blocked  {wrapped(f'{where} ({blocker.estimator}): {blocker.reason}', 9)}")
+        write(f"         {wrapped(blocker.remedy, 9)}")
+    count = len(found.steps)
+    if found.ok:
+        write(f"nothing stands in the way of its {count} steps; converting then proves that the answers are equal")
+        opsets = ", ".join(f"{domain or 'ai.onnx'} {version}" for domain, version in found.needs.opsets.items())
+        write(f"a device would need onnxruntime {found.needs.onnxruntime} or newer (opsets {opsets})")
+    else:
+        write(f"{len(found.blockers)} of {count} steps cannot be converted")
