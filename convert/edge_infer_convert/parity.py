@@ -118,6 +118,12 @@ def _doubt(model: Model, original: Original, probes: Probes) -> NDArray[np.int8]
     with recorded_doubt(original.estimator, len(probes.rows)) as doubt:
         if doubt.watched:
             _expected(model, original, probes)
+    usual = doubt.rows[[kind == "in range" for kind in probes.kinds]]
+    if len(usual) and (usual == TIE).all():
+        raise ParityError(
+            "on every in-range probe row the original's answer depends on ties between its training rows: "
+            "nothing can be proven; choose a metric that tells the rows apart"
+        )
     return doubt.rows
 
 

@@ -28,6 +28,7 @@ from edge_infer_convert.doubt import ROUNDING, TIE, doubtful
 from edge_infer_convert.operators.distances import dense
 
 _EPS: Final = float(np.finfo(np.float64).eps)
+_HEAVY: Final = 1e-6  # a share of the second distance that the first may be wrong by
 _LOST: Final = 1e-10  # a share of a distance that may be lost before its row counts as rounded
 
 
@@ -96,6 +97,10 @@ def _nearest(model: Any, X: NDArray[Any], k: int, contents: Any, weighs: bool) -
     if weighs:
         doubt[band.lost(d[:, :k])] = ROUNDING
         doubt[((low[:, :k] == 0) & (high[:, :k] > 0)).sum(axis=1) > 1] = TIE  # which of them is at 0?
+        if (
+            k > 1
+        ):  # the nearest may be at 0 or not, and what the others weigh beside it is more than float32's tolerance
+            doubt[(low[:, 0] == 0) & (high[:, 0] > _HEAVY * low[:, 1])] = TIE
     if d.shape[1] > k:
         tied = np.flatnonzero(low[:, k] <= high[:, k - 1])
         doubt[tied[_differ(model, X[tied], k, contents, band, tied)]] = TIE

@@ -22,6 +22,8 @@ def _within(builder: GraphBuilder, model: Any, reads: str) -> tuple[str, str]:
         raise UnsupportedModelError(
             "metric='precomputed' takes distances to the training rows, which no device has; fit with a metric"
         )
+    if builder.dtype == np.float32:
+        raise UnsupportedModelError("answers jump where a training row stands at the radius, which takes float64")
     metric = metric_of(model)
     ranked = ranks(builder, reads, model._fit_X, metric)
     inside = builder.node("LessOrEqual", ranked, builder.constant(_rank_of(metric, float(model.radius))))
