@@ -6,11 +6,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import one_row, start_up, string_entry
+from benchmarks import large_models, one_row, start_up, string_entry
 from benchmarks.measure import FULL, QUICK
 from benchmarks.results import shown, write_results
 
-PARTS = {"one_row": one_row.run, "start_up": start_up.run, "string_entry": string_entry.run}
+PARTS = {
+    "one_row": one_row.run,
+    "start_up": start_up.run,
+    "string_entry": string_entry.run,
+    "large_models": large_models.run,
+}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -66,7 +66,7 @@ def make_schema(estimator: Any, data: Any = None) -> Schema:
     flat = takes_texts(estimator)
     original = Original(estimator, columns, named=named, missing=missing, dtype=dtype, phrases=phrases, flat=flat)
     _check_sample(original, sample)
-    asked = _asked(original)
+    asked = _asked(original, _strict(plan))
     original = Original(estimator, asked, named=named, missing=missing, dtype=dtype, phrases=phrases, flat=flat)
     style = "texts" if flat else "columns" if named else "array"
     return Schema(style, asked, plan, original, missing, sample)
@@ -380,12 +380,18 @@ def _check_sample(original: Original, sample: Any) -> None:
         ) from error
 
 
-def _asked(original: Original) -> tuple[Column, ...]:
+def _strict(plan: Plan) -> set[int]:
+    """Columns of which a step refuses unknown values by its contract, even where a call with one goes through."""
+    features = [f for step in plan.steps if getattr(step.estimator, "refuses_unknown", False) for f in step.inputs]
+    return {f.column if isinstance(f, Raw) else root(f) for f in features if isinstance(f, Raw) or f.text}
+
+
+def _asked(original: Original, strict: set[int]) -> tuple[Column, ...]:
     base = original.typical_row()
     fixed = {i for i, column in enumerate(original.columns) if column.free_text}  # no vectoriser takes a missing text
     missing = _forgiven(original, base, {i: None for i in range(len(base)) if i not in fixed})
     infinite = _forgiven(original, base, {i: np.inf for i, c in enumerate(original.columns) if c.kind == "number"})
-    strange = {i: _unknown_value(c) for i, c in enumerate(original.columns) if _may_be_unknown(c)}
+    strange = {i: _unknown_value(c) for i, c in enumerate(original.columns) if _may_be_unknown(c) and i not in strict}
     unknown = _forgiven(original, base, strange)
     return tuple(
         column._replace(missing=i in missing, infinite=i in infinite, unknown=column.categories is None or i in unknown)

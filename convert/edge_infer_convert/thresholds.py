@@ -30,13 +30,6 @@ def raw_thresholds(step: Step) -> Iterator[tuple[int, Numbers]]:
 
 def _by_feature(estimator: Any) -> dict[int, Numbers]:
     pairs = [(tree.feature, tree.threshold) for tree in fitted_trees(estimator)]
-    for iteration in getattr(estimator, "_predictors", None) or []:  # HistGradientBoosting
-        for predictor in iteration:
-            nodes = predictor.nodes[predictor.nodes["is_leaf"] == 0]
-            pairs.append((nodes["feature_idx"], nodes["num_threshold"]))
-    splits = getattr(estimator, "_edge_infer_splits", None)  # adapters of boosters tell their own
-    if splits is not None:
-        pairs.append(splits())
     if not pairs:
         return {}
     features = np.concatenate([np.asarray(feature, np.int64) for feature, _ in pairs])

@@ -23,11 +23,12 @@ __all__ = ["CategoryCodes", "whole_codes"]
 class CategoryCodes(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Fitted: turns each category into its position among those that the booster knows, all else into NaN.
 
+    refuses_unknown: the booster raises at a category that training did not see.
     columns: positions, among the booster's features, of the columns that it reads; `categories_` in that order.
     """
 
-    def __init__(self, known: Mapping[int, Sequence[Any]]) -> None:
-        self.known = known
+    def __init__(self, known: Mapping[int, Sequence[Any]], *, refuses_unknown: bool = False) -> None:
+        self.known, self.refuses_unknown = known, refuses_unknown
         self.columns = tuple(sorted(known))
         self.categories_ = [list(known[i]) for i in self.columns]
         self.n_features_in_ = len(self.columns)

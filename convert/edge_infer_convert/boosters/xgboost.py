@@ -300,20 +300,27 @@ def _is_row(values: Any, count: int) -> bool:
 
 
 def category_codes(model: Any) -> CategoryCodes | None:
-    """The categories of columns that came as pandas categories, by code; unseen ones are refused by XGBoost."""
+    """The categories of columns that came as pandas categories, by code.
+
+    XGBoost refuses unseen ones; 3.2 takes some unseen texts for known ones ("nope", where "w", "x", "zz" are known).
+    """
     learner = _learner(model.booster if isinstance(model, XGBoostBooster) else model.get_booster())
     gradient = learner["gradient_booster"]
     inner = (gradient.get("gbtree") or gradient)["model"]
     encoded = inner.get("cats", {}).get("enc", [])
     known = {i: _category_values(own) for i, own in enumerate(encoded) if own.get("values")}
-    return CategoryCodes(known) if known else None
+    return CategoryCodes(known, refuses_unknown=True) if known else None
 
 
 def _category_values(encoded: dict[str, Any]) -> list[Any]:
     if "offsets" not in encoded:
         return list(encoded["values"])
-    text = bytes(value % 256 for value in encoded["values"])
-    ends = encoded["offsets"]
+    if min(encoded["values"]) < 0:
+        raise UnsupportedModelError(
+            "a category has letters beyond ASCII, and XGBoost cuts such texts short when it keeps them, so that they "
+            "cannot be found again; give it categories in ASCII or whole numbers"
+        )
+    text, ends = bytes(encoded["values"]), encoded["offsets"]
     return [text[start:end].decode() for start, end in itertools.pairwise(ends)]
 
 

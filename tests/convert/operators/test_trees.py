@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -23,6 +23,7 @@ from edge_infer_convert.operators.trees import float32_not_above, float64_cast_n
 from tests.convert.judging import fresh_rows
 from tests.convert.operators.drawn import assert_converted, blobs, few, matrix, seeds
 
+kinds = settings(max_examples=6)  # of each kind
 precisions = st.sampled_from(["float32", "float64"])
 CLASSIFIERS: dict[type, dict[str, Any]] = {
     DecisionTreeClassifier: {},
@@ -44,7 +45,7 @@ def _bits_equal(estimator: Any, X: Any, rows: Any, method: str, precision: str =
 
 
 @pytest.mark.parametrize("kind", CLASSIFIERS, ids=lambda kind: kind.__name__)
-@few
+@kinds
 @given(seed=seeds, depth=st.sampled_from([None, 3]), gaps=st.sampled_from([0.0, 0.1]), precision=precisions)
 def test_classifiers_answer_as_the_original(kind: Any, seed: int, depth: Any, gaps: float, precision: str) -> None:
     X, y = blobs(seed, classes=2 + seed % 3)
@@ -54,7 +55,7 @@ def test_classifiers_answer_as_the_original(kind: Any, seed: int, depth: Any, ga
 
 
 @pytest.mark.parametrize("kind", REGRESSORS, ids=lambda kind: kind.__name__)
-@few
+@kinds
 @given(seed=seeds, outputs=st.sampled_from([1, 2]), gaps=st.sampled_from([0.0, 0.1]), precision=precisions)
 def test_regressors_answer_as_the_original(kind: Any, seed: int, outputs: int, gaps: float, precision: str) -> None:
     X = matrix(seed, gaps=gaps)
