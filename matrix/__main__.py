@@ -1,4 +1,4 @@
-"""python -m matrix [NAME …] [--check] [--quick] [--group GROUP] [--processes N]"""
+"""python -m matrix [NAME …] [--check] [--update] [--quick] [--group GROUP] [--processes N]"""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def main(argv: list[str] | None = None) -> int:
     entries = _run(cases, options, show=bool(options.names))
     if options.check:
         return _checked(record.worse(record.read(), entries), len(entries))
-    if whole:
-        _write(entries)
+    if whole or (options.update and not options.quick):
+        _write(record.document(entries) if whole else record.merged(record.read(), entries, chosen_cases()))
     return 0
 
 
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--check", action="store_true", help="fail when a case is worse than artifacts/support.json says"
     )
+    parser.add_argument("--update", action="store_true", help="record the chosen cases too; the others stay")
     parser.add_argument(
         "--quick", action="store_true", help="the first case of each, fewer rows, without skl2onnx's path"
     )
@@ -96,10 +97,9 @@ def _checked(worse: list[str], count: int) -> int:
     return 1 if worse else 0
 
 
-def _write(entries: list[dict[str, Any]]) -> None:
+def _write(made: dict[str, Any]) -> None:
     from matrix import record, report
 
-    made = record.document(entries)
     record.RECORD.write_text(record.rendered(made), encoding="utf-8")
     record.MARKDOWN.write_text(report.markdown(made), encoding="utf-8")
     print(report.summary(made["cases"]))

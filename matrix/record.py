@@ -11,7 +11,7 @@ from typing import Any, Final
 from matrix.case import GROUPS, Case
 from matrix.judge import RANK
 
-__all__ = ["MARKDOWN", "RECORD", "described", "document", "read", "rendered", "worse"]
+__all__ = ["MARKDOWN", "RECORD", "described", "document", "merged", "read", "rendered", "worse"]
 
 _ARTIFACTS: Final = Path(__file__).parent.parent / "artifacts"
 RECORD: Final = _ARTIFACTS / "support.json"
@@ -43,6 +43,13 @@ def document(entries: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """All entries in a fixed order, and the versions they were made with."""
     order = sorted(entries, key=lambda entry: (GROUPS.index(entry["group"]), entry["subject"].lower(), entry["case"]))
     return {"versions": _versions(), "cases": order}
+
+
+def merged(recorded: dict[str, Any], entries: Iterable[dict[str, Any]], cases: Iterable[Case]) -> dict[str, Any]:
+    """The recorded document with these entries in the place of their older ones; of what are no `cases` now, none."""
+    both = {_key(entry): entry for entry in (*recorded["cases"], *entries)}
+    known = {(case.group, case.subject, case.name) for case in cases}
+    return document(entry for key, entry in both.items() if key in known)
 
 
 def _versions() -> dict[str, str]:
