@@ -46,6 +46,7 @@ from edge_infer_convert.parity import RELATIVE, Parity, compare, require_equal, 
 from edge_infer_convert.probes import Probes, make_probes
 from edge_infer_convert.reference import make_reference
 from edge_infer_convert.schema import Schema, make_schema
+from edge_infer_convert.structural_proof import prove_trees
 
 __all__ = ["PRECISIONS", "Conversion", "convert", "to_onnx"]
 
@@ -249,9 +250,10 @@ def _order(schema: Schema, precision: str) -> tuple[tuple[str, ...], str]:
 
 
 def _gate(schema: Schema, assembled: Assembled, probes: Probes, precision: str, report: Any, name: str) -> Parity:
+    proof = prove_trees(assembled.model, assembled.builder)
     draft = _with_metadata(assembled.model, {KEY_MANIFEST: render_manifest(_draft(schema, assembled, precision))})
     model = Model(parse_artifact(draft))
-    parity = compare(model, schema.original, probes, precision, exact=is_exact(schema.plan))
+    parity = compare(model, schema.original, probes, precision, exact=is_exact(schema.plan))._replace(proof=proof)
     if report is not None:
         from edge_infer_convert.report import write_report
 
@@ -324,12 +326,11 @@ def _package(proven: _Proven, manifest: Manifest, schema: Schema) -> bytes:
 
 
 def _with_metadata(model: onnx.ModelProto, metadata: dict[str, bytes]) -> bytes:
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    del copy.metadata_props[:]
+    """The model's bytes and its metadata's behind them: a message's fields may come apart, and nothing is copied."""
+    entries = onnx.ModelProto()
     for key, value in sorted(metadata.items()):
-        copy.metadata_props.add(key=key, value=value.decode())
-    return bytes(copy.SerializeToString(deterministic=True))
+        entries.metadata_props.add(key=key, value=value.decode())
+    return bytes(model.SerializeToString(deterministic=True) + entries.SerializeToString(deterministic=True))
 
 
 def _training_rows(schema: Schema, strict: bool) -> int:

@@ -14,6 +14,7 @@ from edge_infer.verification import within
 from edge_infer_convert.doubt import ROUNDING, TIE, recorded_doubt
 from edge_infer_convert.original import Original
 from edge_infer_convert.probes import Probes
+from edge_infer_convert.structural_proof import Proof
 
 __all__ = ["RELATIVE", "Comparison", "Parity", "Rounded", "compare", "near_ties", "require_equal", "whole_feeds"]
 
@@ -51,6 +52,7 @@ class Parity(NamedTuple):
     exact: bool = False
     ties: int = 0  # rows where the original's own top two scores are equal or nearly so
     rounded: Rounded | None = None
+    proof: Proof | None = None  # of trees, node by node; None where the graph was not looked at
 
     @property
     def equal(self) -> bool:
@@ -68,6 +70,11 @@ class Parity(NamedTuple):
             "ties": self.ties,
             "borderline": int(sum(comparison.borderline.sum() for comparison in self.comparisons)),
             **({} if self.rounded is None else {"rounded": self.rounded._asdict()}),
+            **(
+                {"proof": {"trees": self.proof.trees, "nodes": self.proof.nodes}}
+                if self.proof and self.proof.trees
+                else {}
+            ),
             "outputs": {
                 c.method: {
                     "worst": c.worst,

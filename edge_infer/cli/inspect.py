@@ -168,6 +168,7 @@ def describe_parity(certificate: dict[str, Any] | None) -> str:
     if isinstance(borderline, int):
         parts.append(_decided(borderline, certificate.get("ties")))
     parts += _rounded(certificate.get("rounded"))
+    parts += _proof(certificate.get("proof"))
     outputs = certificate.get("outputs")
     for method, result in outputs.items() if isinstance(outputs, dict) else ():
         parts += [f"{method}: {_differences(result)}"] if isinstance(result, dict) else []
@@ -187,6 +188,12 @@ def _rounded(counts: Any) -> list[str]:
     return [
         f"on rows rounded to float32, {counts['differing']:,} differ (the original from itself: {counts['original']:,})"
     ]
+
+
+def _proof(found: Any) -> list[str]:
+    if not isinstance(found, dict) or not all(isinstance(found.get(key), int) for key in ("trees", "nodes")):
+        return []
+    return [f"{found['trees']:,} trees of {found['nodes']:,} nodes equal the fitted ones node by node"]
 
 
 def _differences(result: dict[str, Any]) -> str:

@@ -84,7 +84,7 @@ def _listed(facts: dict[str, str], kind: str) -> str:
 
 def _borderline(parity: Parity) -> str:
     count = sum(int(comparison.borderline.sum()) for comparison in parity.comparisons)
-    return f"<p>{_exact(parity) if parity.exact else _near(parity, count)}</p>{_rounded(parity)}"
+    return f"<p>{_exact(parity) if parity.exact else _near(parity, count)}</p>{_rounded(parity)}{_proof(parity)}"
 
 
 def _exact(parity: Parity) -> str:
@@ -109,6 +109,15 @@ def _rounded(parity: Parity) -> str:
         "<p>Compared is the original’s answer to the rows as they are. Asked with the same numbers rounded to "
         f"float32, it differs from itself in {itself:,} of {counted(rows, 'row')}, and from the converted model in "
         f"{differing:,}.</p>"
+    )
+
+
+def _proof(parity: Parity) -> str:
+    if parity.proof is None or not parity.proof.trees:
+        return ""
+    return (
+        f"<p>{counted(parity.proof.trees, 'tree')} with {counted(parity.proof.nodes, 'node')} were read back from the "
+        "graph: every feature, threshold, child, route of missing values and leaf equals the fitted one.</p>"
     )
 
 
