@@ -51,7 +51,7 @@ from edge_infer_convert.structural_proof import prove_trees
 __all__ = ["PRECISIONS", "Conversion", "convert", "to_onnx"]
 
 PRECISIONS: Final = ("auto", "float32", "float64")
-_SURE: Final = 0.25  # of the tolerance: with "auto", float32 must hold within it
+_SURE: Final = 0.1  # of the tolerance: with "auto", float32 must hold within it
 _EXACT_WHOLE: Final = 2**24  # float32 holds every whole number up to here
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 

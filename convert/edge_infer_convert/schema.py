@@ -23,6 +23,7 @@ from edge_infer_convert.graph.plan import Branch, Feature, Plan, Raw, Step, walk
 from edge_infer_convert.graph.tables import UNKNOWN_TEXT, root, text_categories
 from edge_infer_convert.original import Original
 from edge_infer_convert.ranges import ranges_of_steps
+from edge_infer_convert.refusals import find_refusal
 from edge_infer_convert.text.phrases import Phrases
 from edge_infer_convert.text.reading import takes_texts
 
@@ -83,6 +84,9 @@ def _adapted(estimator: Any, data: Any) -> tuple[Any, list[str], bool, Any]:
     """The estimator, its columns' names, whether it knows them by name, and the sample as rows of them."""
     if isinstance(estimator, type):
         raise SchemaError(f"expected a fitted estimator, got the class {estimator.__name__}: make one and fit it")
+    refusal = find_refusal(estimator, "")
+    if refusal is not None:
+        raise UnsupportedModelError.of([refusal])
     estimator = adapt(estimator)
     if takes_texts(estimator):
         return estimator, [TEXT], False, _texts(data)

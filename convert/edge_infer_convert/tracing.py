@@ -375,6 +375,7 @@ _FUNCTIONS: Final[dict[str, Callable[..., Traced]]] = {
     "amin": _reducer("ReduceMin"),
     "min": _reducer("ReduceMin"),
     "median": _median,
+    "ndim": lambda x: x.ndim,
     "nan_to_num": _nan_to_num,
     "copy": lambda x, **_: x,
     "ravel": lambda x, **_: x.ravel(),

@@ -16,7 +16,7 @@ from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCo
 from edge_infer_convert.composites.answers import binary_score, labels, second, take
 from edge_infer_convert.composites.registry import Answers, Member, composite
 from edge_infer_convert.graph.builder import GraphBuilder
-from edge_infer_convert.operators.numeric import column, first_largest, flat, normalised
+from edge_infer_convert.operators.numeric import column, first_largest, flat, normalised, require_float64
 from edge_infer_convert.operators.registry import operator
 
 
@@ -70,7 +70,11 @@ def _pairwise(model: OneVsOneClassifier) -> list[Member]:
 
 @composite(OneVsOneClassifier, members=_pairwise)
 def one_against_one(builder: GraphBuilder, model: OneVsOneClassifier, members: list[Answers], reads: str) -> Answers:
-    """Votes of each pair of classes, and a third of a vote at most for the summed confidences."""
+    """Votes of each pair of classes, and a third of a vote at most for the summed confidences.
+
+    In float64: around 0 a sum of large confidences moves the score by all of that third.
+    """
+    require_float64(builder, "OneVsOneClassifier")
     pairs = list(zip(model.estimators_, members, strict=True))
     confidences = _side_by_side(builder, [binary_score(builder, member, answers) for member, answers in pairs])
     voted = _side_by_side(builder, [_as_number(builder, labels(builder, m, answers)) for m, answers in pairs])

@@ -93,11 +93,7 @@ def _outputs(builder: GraphBuilder, schema: Schema, emitted: Emitted) -> tuple[l
 
 def _why_lacking(original: Original, method: str) -> str:
     """Some originals have a method that always raises: transform of a discriminant analysis by least squares."""
-    try:
-        original.answer(method, [original.typical_row()])
-    except (NotImplementedError, ValueError) as error:
-        return f"the original's own {method} raises: {error}"
-    return "the original has it, its conversion does not give it"
+    return original.refusal(method) or "the original has it, its conversion does not give it"
 
 
 def _output(builder: GraphBuilder, schema: Schema, method: str, tensors: list[str], expected: Any) -> Output:
@@ -114,6 +110,8 @@ def _output(builder: GraphBuilder, schema: Schema, method: str, tensors: list[st
         builder.rename(_shaped(builder, tensors[0], ()), _INDEX)
         labels = builder.constant(classes.tolist(), _label_dtype(classes))
         builder.rename(builder.node("Gather", labels, _INDEX, axis=0), name)
+        if classes.dtype.kind == parts[0].dtype.kind == "U":  # a constant answer may be shorter than other labels
+            dtype = _dtype(np.promote_types(classes.dtype, parts[0].dtype))
         return Output(method, (name,), dtype, (), False, (tuple(classes.tolist()),), _INDEX)
     names = tuple(f"{name}_{i}" for i in range(len(parts))) if listed else (name,)
     for tensor, public, part in zip(tensors, names, parts, strict=True):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -21,6 +22,7 @@ from edge_infer_convert.boosters import native_codes
 from edge_infer_convert.composites import find_composite, find_wrapped
 from edge_infer_convert.composites.weights import Weight
 from edge_infer_convert.graph import columnwise
+from edge_infer_convert.refusals import find_refusal
 from edge_infer_convert.text.reading import hashed_width, is_vectoriser, takes_texts
 
 __all__ = ["Branch", "Feature", "Plan", "Raw", "Step", "StepOutput", "make_plan", "walk_plan"]
@@ -185,6 +187,10 @@ class _Walk:
         return self._add(path, estimator, "composite", reads, len(features), tuple(members))
 
     def _step(self, estimator: Any, features: list[Feature], path: str) -> Branch:
+        refusal = find_refusal(estimator, path)
+        if refusal is not None:
+            self.blockers.append(refusal)
+            return Branch(tuple(features), None)
         name = path or type(estimator).__name__
         if is_vectoriser(estimator):
             return self._vectoriser(estimator, features, path)
@@ -283,5 +289,18 @@ def _width(estimator: Any, n_inputs: int) -> int:
     try:
         return len(estimator.get_feature_names_out(names))
     except (AttributeError, ValueError, TypeError):
+        if type(estimator) is FunctionTransformer:
+            return _function_width(estimator, n_inputs)
         row = [""] if takes_texts(estimator) else np.zeros((1, n_inputs))
         return int(np.asarray(estimator.transform(row)).shape[1])
+
+
+def _function_width(transformer: FunctionTransformer, n_inputs: int) -> int:
+    """By a call with a row of ones; a function that cannot take it is refused when its nodes are asked for."""
+    row = np.ones((1, n_inputs))
+    names = getattr(transformer, "feature_names_in_", None)
+    try:
+        made = transformer.transform(row if names is None else pd.DataFrame(row, columns=names))
+        return int(np.asarray(made).reshape(1, -1).shape[1])
+    except Exception:  # noqa: BLE001  # a user's function may raise anything
+        return n_inputs

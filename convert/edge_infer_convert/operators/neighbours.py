@@ -21,7 +21,7 @@ from sklearn.neighbors import (
 from edge_infer.errors import UnsupportedModelError
 from edge_infer_convert.graph.builder import GraphBuilder
 from edge_infer_convert.operators.distances import dense, metric_of, ranks, true_distances
-from edge_infer_convert.operators.numeric import first_largest
+from edge_infer_convert.operators.numeric import first_largest, require_float64
 from edge_infer_convert.operators.registry import operator
 
 __all__ = ["Nearest", "nearest", "refuse_callable_weights", "zero_or_inverse"]
@@ -35,7 +35,8 @@ class Nearest(NamedTuple):
 
 
 def nearest(builder: GraphBuilder, model: Any, reads: str, count: int) -> Nearest:
-    """The `count` nearest rows of what a neighbours estimator keeps."""
+    """The `count` nearest rows of what a neighbours estimator keeps, in float64: at a jump there is no tolerance."""
+    require_float64(builder, type(model).__name__)
     if model.metric == "precomputed":
         raise UnsupportedModelError(
             "metric='precomputed' takes distances to the training rows, which no device has; fit with a metric"

@@ -94,9 +94,9 @@ def expm1(builder: GraphBuilder, x: str) -> str:
 
 
 def require_float64(builder: GraphBuilder, what: str) -> None:
-    """Refuse float32 where probabilities are told by small differences of large scores: far rows would be wrong."""
+    """Refuse float32 where small differences of large numbers decide: other rows than the probes would be wrong."""
     if builder.dtype == np.float32:
         raise UnsupportedModelError(
-            f"{what} weighs small differences of large scores, which float32 does not hold on far rows; "
-            "use precision 'auto' or 'float64'"
+            f"{what} decides by small differences of large numbers, which float32 does not hold\n"
+            "Use precision 'auto' or 'float64'."
         )
