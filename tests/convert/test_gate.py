@@ -183,7 +183,7 @@ def test_stages_are_announced_in_order() -> None:
     estimator, X, _ = train()
     stages: list[str] = []
     conversion = convert(
-        estimator, data=X, name="p", precision="float32", progress=lambda stage, detail: stages.append(stage)
+        estimator, data=X, name="p", precision="float64", progress=lambda stage, detail: stages.append(stage)
     )
     assert stages == ["schema", "convert", "probe", "package"]
     assert set(conversion.seconds) == set(stages)

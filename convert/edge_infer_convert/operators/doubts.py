@@ -208,12 +208,15 @@ def centre_doubt(model: Any, X: NDArray[Any]) -> NDArray[np.int8]:
     """Two centres equally far within the rounding of x² − 2xy + y², or a distance to a centre lost in it."""
     doubt = np.zeros(len(X), np.int8)
     names = ("subcluster_centers_", "cluster_centers_", "centroids_")
-    centres = dense(next(getattr(model, name) for name in names if hasattr(model, name)))
+    kept = next(getattr(model, name) for name in names if hasattr(model, name))
+    centres = dense(kept)
     if not len(centres) or np.isnan(X).any():
         return doubt
     squares = np.stack([np.square(X - centre).sum(axis=1) for centre in centres], axis=1)
     sizes = np.square(X).sum(axis=1) + np.square(centres).sum(axis=1).max()
-    error = 4 * (X.shape[1] + 4) * _EPS * sizes
+    # fitted on float32 rows, it gets its rows in float32 too
+    digits = float(np.finfo(kept.dtype).eps) if kept.dtype.kind == "f" else _EPS
+    error = 4 * (X.shape[1] + 4) * digits * sizes
     ordered = np.sort(squares, axis=1)
     doubt[ordered[:, 0] * _LOST < error] = ROUNDING
     if len(centres) > 1:

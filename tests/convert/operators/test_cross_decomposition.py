@@ -33,7 +33,7 @@ def test_canonical_scores_are_the_originals(seed: int, kind: Any, scale: bool) -
     assert_converted(kind(2, scale=scale).fit(X, _targets(seed, X, 2)), X)
 
 
-@pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_least_squares_hold_in_both_precisions(precision: str) -> None:
+@pytest.mark.parametrize("precision", ["auto", "float64"])
+def test_least_squares_hold(precision: str) -> None:
     X = matrix(0, width=4)
     assert_converted(PLSRegression().fit(X, _targets(0, X, 2)), X, precision=precision)

@@ -27,14 +27,6 @@ def test_mixture_answers_as_the_original(seed: int, components: int, covariance:
     assert_converted(model.fit(X), X, precision="float64")
 
 
-@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
-def test_mixture_is_proven_in_float32_too(covariance: str) -> None:
-    X, _ = blobs(2, width=2)
-    X = X - X.mean(axis=0)
-    model = GaussianMixture(2, covariance_type=covariance, random_state=0, reg_covar=0.5).fit(X)
-    assert convert(model, data=X, name="m", precision="float32").manifest.precision == "float32"
-
-
 @few
 @given(seeds, _COVARIANCES, st.sampled_from(["dirichlet_process", "dirichlet_distribution"]))
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
