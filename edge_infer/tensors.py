@@ -172,7 +172,7 @@ class Packer:
         import difflib  # only for messages: it costs a millisecond to import
 
         extra = [name for name in given if name not in self._names]
-        near = {name: difflib.get_close_matches(name, extra, 1, 0.75) for name in self._names if name not in given}
+        near = {name: difflib.get_close_matches(name, extra, 1, 0.6) for name in self._names if name not in given}
         pairs = [f"the input's {match[0]!r} is close to {name!r}" for name, match in near.items() if match]
         return "hint: " + "; ".join(pairs[:5]) if pairs else None
 

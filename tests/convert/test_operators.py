@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
-    MaxAbsScaler,
-    MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
-    RobustScaler,
     StandardScaler,
     TargetEncoder,
 )
@@ -40,56 +35,6 @@ def _matrix(seed: int, rows: int = 60, width: int = 3, gaps: float = 0.0, scale:
     X = np.round(rng.normal(0, scale, (rows, width)) + rng.integers(-20, 20, width), 3)
     X[rng.random(X.shape) < gaps] = np.nan
     return X
-
-
-@_few
-@given(
-    _seeds,
-    st.sampled_from(
-        [
-            StandardScaler(),
-            StandardScaler(with_mean=False),
-            StandardScaler(with_std=False),
-            MinMaxScaler((-3, 2)),
-            MinMaxScaler(clip=True),
-            MaxAbsScaler(),
-            RobustScaler(),
-            RobustScaler(with_centering=False),
-        ]
-    ),
-    st.booleans(),
-)
-def test_scaler_scales_as_the_original(seed: int, scaler: Any, constant_column: bool) -> None:
-    X = _matrix(seed)
-    if constant_column:
-        X[:, 1] = 4.0
-    assert_same(convert(scaler.fit(X), data=X, name="s"), scaler, _matrix(seed + 1, scale=50))
-
-
-@_few
-@given(
-    _seeds,
-    st.sampled_from(["mean", "median", "most_frequent", "constant"]),
-    st.booleans(),
-    st.booleans(),
-    st.booleans(),
-    st.sampled_from([np.nan, -1]),
-)
-def test_imputer_fills_as_the_original(
-    seed: int, strategy: str, indicator: bool, keep_empty: bool, empty_column: bool, missing: float
-) -> None:
-    X, rows = (_matrix(s, gaps=0.3) for s in (seed, seed + 1))
-    if empty_column:
-        X[:, 0] = rows[:, 0] = np.nan
-    if missing == -1:
-        X, rows = np.nan_to_num(X, nan=-1), np.nan_to_num(rows, nan=-1)
-    imputer = SimpleImputer(
-        strategy=strategy, add_indicator=indicator, keep_empty_features=keep_empty, missing_values=missing
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of empty columns
-        imputer.fit(X)
-    assert_same(convert(imputer, data=X, name="i"), imputer, rows)
 
 
 @_few

@@ -233,6 +233,14 @@ def test_a_category_that_no_row_has_does_not_matter() -> None:
     assert packer().pack(pd.DataFrame([GOOD] * 2).assign(colour=colours)).feeds["codes"][:, 0].tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("written", ["iland", "sexe", "bill_lenght", "bill_length"])
+def test_a_short_name_and_one_without_its_unit_are_hinted_at(written: str) -> None:
+    near = {"iland": "island", "sexe": "sex"}.get(written, "bill_length_mm")
+    record = {(written if name == near else name): value for name, value in RECORD.items()}
+    with pytest.raises(InputError, match=f"'{written}' is close to '{near}'"):
+        load(PENGUINS).predict(record)
+
+
 def test_a_missing_field_is_named_with_a_near_miss() -> None:
     record = {("flipper_lenght_mm" if name == "flipper_length_mm" else name): v for name, v in RECORD.items()}
     frame = penguins()[1].rename(columns={"flipper_length_mm": "flipper_lenght_mm"})
