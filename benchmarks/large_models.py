@@ -216,11 +216,13 @@ def _onnxmltools() -> _Sides:
 
 
 def _graph() -> _Sides:
+    from edge_infer_convert.boosters import readings_kept
     from edge_infer_convert.graph.assemble import assemble
     from edge_infer_convert.schema import make_schema
 
     def convert(model: Any, rows: Any) -> bytes:
-        return bytes(assemble(make_schema(model, rows), "float32").model.SerializeToString(deterministic=True))
+        with readings_kept():
+            return bytes(assemble(make_schema(model, rows), "float32").model.SerializeToString(deterministic=True))
 
     return convert, _by_onnxruntime
 

@@ -37,13 +37,15 @@ from edge_infer.manifest import (
 )
 from edge_infer.model import Model
 from edge_infer.verification import verify
+from edge_infer_convert.answers import Answers
 from edge_infer_convert.blame import blame
 from edge_infer_convert.blockers import step_blockers
+from edge_infer_convert.boosters import readings_kept
 from edge_infer_convert.exactness import is_exact
 from edge_infer_convert.golden_rows import make_goldens
 from edge_infer_convert.graph.assemble import Assembled, assemble, needs
 from edge_infer_convert.parity import RELATIVE, Parity, compare, require_equal, whole_feeds
-from edge_infer_convert.probes import Probes, make_probes
+from edge_infer_convert.probes import make_probes
 from edge_infer_convert.reference import make_reference
 from edge_infer_convert.schema import Schema, make_schema
 from edge_infer_convert.structural_proof import prove_trees
@@ -107,10 +109,11 @@ def convert(
     """
     _check_arguments(name, version, precision)
     clock = _Clock(progress)
-    with clock.stage("schema", type(estimator).__name__):
-        schema = make_schema(estimator, data)
-        rows = _training_rows(schema, strict_privacy)
-    proven = _prove(schema, precision, report, name, clock)
+    with readings_kept():
+        with clock.stage("schema", type(estimator).__name__):
+            schema = make_schema(estimator, data)
+            rows = _training_rows(schema, strict_privacy)
+        proven = _prove(schema, precision, report, name, clock)
     with clock.stage("package", f"{name} {version}"):
         manifest = _manifest(schema, proven, name, version, release, rows)
         artifact = _package(proven, manifest, schema)
@@ -171,15 +174,15 @@ def _prove(schema: Schema, precision: str, report: Any, name: str, clock: _Clock
     """The first precision that holds. With "auto", float32 is tried before float64."""
     tried, reason = _order(schema, precision)
     failures: dict[str, EdgeInferError] = {}
-    probes: Probes | None = None
+    answers: Answers | None = None
     held: _Proven | None = None
     for choice in tried:
         try:
             with clock.stage("convert", f"{len(schema.columns)} columns, {len(schema.plan.steps)} steps, {choice}"):
                 assembled = assemble(schema, choice)
             with clock.stage("probe", choice):
-                probes = probes or make_probes(schema)
-                parity = _gate(schema, assembled, probes, choice, report, name)
+                answers = answers or Answers.of_taken(schema.original, make_probes(schema))
+                parity = _gate(schema, assembled, answers, choice, report, name, hasty=choice != tried[-1])
         except (ConversionError, ArtifactError, RuntimeFitError, InferenceError) as error:
             failures[choice] = error if isinstance(error, ConversionError) else _unloadable(error)
             reason = f"float32 does not hold: {_head(error):.200}"
@@ -249,11 +252,16 @@ def _order(schema: Schema, precision: str) -> tuple[tuple[str, ...], str]:
     return ("float32", "float64"), "proven equal on the probes"
 
 
-def _gate(schema: Schema, assembled: Assembled, probes: Probes, precision: str, report: Any, name: str) -> Parity:
+def _gate(
+    schema: Schema, assembled: Assembled, answers: Answers, precision: str, report: Any, name: str, *, hasty: bool
+) -> Parity:
     proof = prove_trees(assembled.model, assembled.builder)
     draft = _with_metadata(assembled.model, {KEY_MANIFEST: render_manifest(_draft(schema, assembled, precision))})
     model = Model(parse_artifact(draft))
-    parity = compare(model, schema.original, probes, precision, exact=is_exact(schema.plan))._replace(proof=proof)
+    parity = compare(model, answers, precision, exact=is_exact(schema.plan), hasty=hasty)._replace(proof=proof)
+    names = [column.name for column in schema.columns]
+    if hasty:
+        require_equal(parity, names, None)
     if report is not None:
         from edge_infer_convert.report import write_report
 
@@ -261,7 +269,7 @@ def _gate(schema: Schema, assembled: Assembled, probes: Probes, precision: str, 
     culprit = None
     if not parity.equal:
         culprit = blame(assembled, whole_feeds(model, parity.probes), parity, RELATIVE[precision])
-    require_equal(parity, [column.name for column in schema.columns], culprit)
+    require_equal(parity, names, culprit)
     return parity
 
 

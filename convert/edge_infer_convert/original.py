@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import joblib
 import numpy as np
@@ -17,7 +17,10 @@ from sklearn.tree._tree import Tree
 from edge_infer.manifest import METHODS, Column
 from edge_infer_convert.text.phrases import Phrases
 
-__all__ = ["Original", "Row"]
+__all__ = ["REFUSALS", "Original", "Row"]
+
+#: What an original raises at rows that it does not take.
+REFUSALS: Final = (ValueError, TypeError, LookupError, OverflowError)
 
 #: Cells in the order of the schema's columns; None for a missing value.
 Row = tuple[Any, ...]
@@ -48,6 +51,12 @@ class Original:
         self.dtype = dtype
         self.phrases = phrases or {}
         self.flat = flat
+
+    def with_columns(self, columns: Sequence[Column]) -> Original:
+        """The same judge for columns of which more is known; the estimator is shared."""
+        twin = copy.copy(self)
+        twin.columns = tuple(columns)
+        return twin
 
     @property
     def task(self) -> str:
@@ -115,7 +124,7 @@ class Original:
         """Whether the original answers these rows rather than raising."""
         try:
             self.answer(self.methods()[0], rows)
-        except (ValueError, TypeError, LookupError, OverflowError):
+        except REFUSALS:
             return False
         return True
 
@@ -156,19 +165,21 @@ class Original:
 def _single_threaded(estimator: Any) -> Any:
     """A copy whose every n_jobs is 1: sums in a fixed order. Arrays and trees are shared with the estimator."""
     twin = copy.deepcopy(estimator, dict(_immutable(estimator, set())))
-    if hasattr(twin, "get_params"):
-        jobs = {key: 1 for key in twin.get_params(deep=True) if key.split("__")[-1] == "n_jobs"}
-        if jobs:
-            twin.set_params(**jobs)
+    params = twin.get_params(deep=True) if hasattr(twin, "get_params") else {}
+    for key in params:
+        owner, _, name = key.rpartition("__")
+        if name == "n_jobs":  # by itself: XGBoost's set_params writes to the booster, which is shared
+            setattr(params[owner] if owner else twin, name, 1)
     return twin
 
 
 def _immutable(value: Any, seen: set[int]) -> Iterator[tuple[int, Any]]:
-    """By id, what no method writes to: numeric arrays and trees, which hold most of a model's memory."""
+    """By id, what no method writes to: numeric arrays, trees and boosters, which hold most of a model's memory."""
     if id(value) in seen:
         return
     seen.add(id(value))
-    if isinstance(value, Tree) or (isinstance(value, np.ndarray) and value.dtype.kind != "O"):
+    numeric = isinstance(value, np.ndarray) and value.dtype.kind != "O"
+    if numeric or isinstance(value, Tree) or type(value).__name__ == "Booster":  # XGBoost's, LightGBM's
         yield id(value), value
     inside: Any = ()
     if isinstance(value, BaseEstimator | dict):

@@ -11,8 +11,8 @@ from edge_infer.errors import InputError, ParityError
 from edge_infer.goldens import Tolerance
 from edge_infer.model import Model
 from edge_infer.verification import within
-from edge_infer_convert.doubt import ROUNDING, TIE, recorded_doubt
-from edge_infer_convert.original import Original
+from edge_infer_convert.answers import Answers
+from edge_infer_convert.doubt import ROUNDING, TIE
 from edge_infer_convert.probes import Probes
 from edge_infer_convert.structural_proof import Proof
 
@@ -21,7 +21,6 @@ __all__ = ["RELATIVE", "Comparison", "Parity", "Rounded", "compare", "near_ties"
 #: |converted − original| ≤ RELATIVE × max(|original|, in-range size of the output)
 RELATIVE: Final = {"float32": 1e-5, "float64": 1e-9}
 _TABLE_LINES = 20
-_ROUNDED_ROWS: Final = 4000  # at most about this many are asked twice
 
 
 class Comparison(NamedTuple):
@@ -87,51 +86,43 @@ class Parity(NamedTuple):
         }
 
 
-def compare(model: Model, original: Original, probes: Probes, precision: str, *, exact: bool = False) -> Parity:
+def compare(model: Model, answers: Answers, precision: str, *, exact: bool = False, hasty: bool = False) -> Parity:
     """Run all probes through the original and through the converted model, as the runtime runs it and as others do.
+
+    `hasty`: stop at the first method that differs, for another precision comes next.
 
     Raises:
         ParityError: the converted model refuses rows that the original takes.
     """
-    expected = _expected(model, original, probes)
-    ties = near_ties(expected, RELATIVE[precision], original.task)
-    probes, expected, ties = _without_false_boundaries(probes, expected, ties)
-    doubt = _doubt(model, original, probes)
+    methods = [output.method for output in model.manifest.outputs]
+    expected = {method: answers.given(method) for method in methods}
+    ties = near_ties(expected, RELATIVE[precision], answers.original.task)
+    kept = _true_boundaries(answers.probes, ties)
+    probes, expected = answers.probes.chosen(kept), {m: _rows_of(answer, kept) for m, answer in expected.items()}
+    ties = None if ties is None else ties[kept]
+    doubt = answers.doubt(methods)[kept]
     in_range = np.array([kind == "in range" for kind in probes.kinds])
-    whole = _whole_answers(model, probes)
-    comparisons = []
+    whole: dict[str, Any] = {}
+    comparisons: list[Comparison] = []
+
+    def judged(method: str, wanted: Any, got: Any) -> Comparison:
+        forgiven = None if exact else ties
+        found = _compared(method, _joined(wanted), _joined(got), in_range, forgiven, precision)
+        return _with_doubt(found, doubt)
+
     for method, wanted in expected.items():
         try:
             got = model._answer(method, _records(model, probes))
         except InputError as error:
             raise ParityError(f"the converted model refuses rows that the original takes:\n{error}") from error
-        both = [
-            _compared(method, _joined(wanted), _joined(answer), in_range, None if exact else ties, precision)
-            for answer in (got, whole[method])
-        ]
-        both = [_with_doubt(comparison, doubt) for comparison in both]
-        comparisons.append(both[1] if both[1].differs.sum() > both[0].differs.sum() else both[0])
-    rounded = _rounded(model, original, probes, comparisons, ties)
+        cut = judged(method, wanted, got)
+        if hasty and cut.differs.any():
+            return Parity(probes, [*comparisons, cut], exact)
+        whole = whole or _whole_answers(model, probes)
+        other = judged(method, wanted, whole[method])
+        comparisons.append(other if other.differs.sum() > cut.differs.sum() else cut)
+    rounded = _rounded(answers, kept, comparisons, ties)
     return Parity(probes, comparisons, exact, 0 if ties is None else int(ties.sum()), rounded)
-
-
-def _expected(model: Model, original: Original, probes: Probes) -> dict[str, Any]:
-    table = original.table(probes.rows)
-    return {output.method: original.answer_table(output.method, table) for output in model.manifest.outputs}
-
-
-def _doubt(model: Model, original: Original, probes: Probes) -> NDArray[np.int8]:
-    """Rows that the original itself answers by rounding or by the order of its training rows: see `doubt.py`."""
-    with recorded_doubt(original.estimator, len(probes.rows)) as doubt:
-        if doubt.watched:
-            _expected(model, original, probes)
-    usual = doubt.rows[[kind == "in range" for kind in probes.kinds]]
-    if len(usual) and (usual == TIE).all():
-        raise ParityError(
-            "on every in-range probe row the original's answer depends on ties between its training rows: "
-            "nothing can be proven; choose a metric that tells the rows apart"
-        )
-    return doubt.rows
 
 
 def _with_doubt(comparison: Comparison, doubt: NDArray[np.int8]) -> Comparison:
@@ -152,21 +143,18 @@ def _with_doubt(comparison: Comparison, doubt: NDArray[np.int8]) -> Comparison:
     )
 
 
-def _without_false_boundaries(
-    probes: Probes, expected: dict[str, Any], ties: NDArray[np.bool_] | None
-) -> tuple[Probes, dict[str, Any], NDArray[np.bool_] | None]:
-    """Bisected rows where the original's scores do not tie stand at a jump rather than at a boundary: left out.
+def _true_boundaries(probes: Probes, ties: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+    """All rows but the bisected ones where the original's scores do not tie.
 
-    There the last bit of a sum inside the original decides between two distant answers, which is no test of ours.
+    Those stand at a jump rather than at a boundary: there the last bit of a sum inside the original decides between
+    two distant answers, which is no test of ours.
     """
     tied = np.zeros(len(probes.kinds), bool) if ties is None else ties
-    keep = np.array([kind != "boundary" for kind in probes.kinds]) | tied
-    if keep.all():
-        return probes, expected, ties
-    chosen_rows = np.flatnonzero(keep).tolist()
-    kept = Probes([probes.rows[i] for i in chosen_rows], [probes.kinds[i] for i in chosen_rows])
-    chosen = {m: [part[keep] for part in a] if isinstance(a, list) else a[keep] for m, a in expected.items()}
-    return kept, chosen, None if ties is None else ties[keep]
+    return np.flatnonzero(np.array([kind != "boundary" for kind in probes.kinds]) | tied)
+
+
+def _rows_of(answer: Any, rows: NDArray[np.int64]) -> Any:
+    return [part[rows] for part in answer] if isinstance(answer, list) else answer[rows]
 
 
 def _whole_answers(model: Model, probes: Probes) -> dict[str, Any]:
@@ -196,25 +184,19 @@ def whole_feeds(model: Model, probes: Probes) -> dict[str, NDArray[Any]]:
 
 
 def _rounded(
-    model: Model,
-    original: Original,
-    probes: Probes,
-    comparisons: list[Comparison],
-    ties: NDArray[np.bool_] | None,
+    answers: Answers, kept: NDArray[np.int64], comparisons: list[Comparison], ties: NDArray[np.bool_] | None
 ) -> Rounded | None:
-    """None where no column holds numbers with a fraction, or where the original refuses rounded rows."""
-    numbers = [i for i, column in enumerate(original.columns) if column.kind == "number"]
-    step = max(1, len(probes.rows) // _ROUNDED_ROWS)
-    rows = [_as_float32(row, numbers) for row in probes.rows[::step]]
-    if not numbers or not original.takes(rows):
-        return None
-    table = original.table(rows)
-    forgiven = np.zeros(len(rows), bool) if ties is None else ties[::step]
+    """None where there is no second reference: see `Answers.rounded`. `kept`: the probes that were compared."""
+    rows, compared, asked = np.intersect1d(kept, answers.rounded_rows, assume_unique=True, return_indices=True)
+    forgiven = np.zeros(len(rows), bool) if ties is None else ties[compared]
     differing, itself = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
     for c in comparisons:
-        answer = _joined(original.answer_table(c.method, table))
-        differing |= _unequal(c.converted[::step], answer, c.tolerance, forgiven)
-        itself |= _unequal(c.original[::step], answer, c.tolerance, forgiven)
+        given = answers.rounded(c.method)
+        if given is None:
+            return None
+        answer = _joined(_rows_of(given, asked))
+        differing |= _unequal(c.converted[compared], answer, c.tolerance, forgiven)
+        itself |= _unequal(c.original[compared], answer, c.tolerance, forgiven)
     return Rounded(len(rows), int(differing.sum()), int(itself.sum()))
 
 
@@ -223,15 +205,6 @@ def _unequal(a: NDArray[Any], b: NDArray[Any], tolerance: Tolerance, forgiven: N
         agree = within(a.astype(np.float64), b.astype(np.float64), tolerance)
         return ~np.asarray(agree.reshape(len(agree), -1).all(axis=1))
     return np.asarray((a.astype(object) != b.astype(object)).reshape(len(a), -1).any(axis=1)) & ~forgiven
-
-
-def _as_float32(row: tuple[Any, ...], numbers: list[int]) -> tuple[Any, ...]:
-    cells = list(row)
-    for i in numbers:
-        if cells[i] is not None:
-            with np.errstate(over="ignore"):
-                cells[i] = float(np.float32(cells[i]))
-    return tuple(cells)
 
 
 def _joined(answer: Any) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -34,6 +35,11 @@ class Probes(NamedTuple):
     rows: list[Row]
     kinds: list[str]
 
+    def chosen(self, places: Iterable[int]) -> Probes:
+        """The rows at these places."""
+        picked = list(places)
+        return Probes([self.rows[i] for i in picked], [self.kinds[i] for i in picked])
+
 
 def make_probes(schema: Schema) -> Probes:
     """In-range and far rows, every category, missing and unknown values, thresholds, boundaries, sample rows."""
@@ -48,13 +54,7 @@ def make_probes(schema: Schema) -> Probes:
     }
     rows = [row for group in made.values() for row in group]
     kinds = [kind for kind, group in made.items() for _ in group]
-    return _accepted(schema.original, Probes(rows, kinds))
-
-
-def _accepted(original: Original, probes: Probes) -> Probes:
-    """Rows that the original itself refuses cannot be compared. Usually it takes all at once."""
-    keep = _taken(original, probes.rows, _in_domain(original, probes.rows))
-    return Probes([probes.rows[i] for i in keep], [probes.kinds[i] for i in keep])
+    return Probes(rows, kinds).chosen(_in_domain(schema.original, rows))
 
 
 def _in_domain(original: Original, rows: list[Row]) -> list[int]:
@@ -67,14 +67,6 @@ def _in_domain(original: Original, rows: list[Row]) -> list[int]:
         return list(range(len(rows)))
     negative = [any(isinstance(cell, int | float) and cell < 0 for cell in row) for row in rows]
     return [i for i, flag in enumerate(negative) if not flag]
-
-
-def _taken(original: Original, rows: list[Row], chosen: list[int]) -> list[int]:
-    """Those of the `chosen` rows that the original takes, by halving."""
-    if not chosen or original.takes([rows[i] for i in chosen]):
-        return chosen
-    half = len(chosen) // 2
-    return [*_taken(original, rows, chosen[:half]), *_taken(original, rows, chosen[half:])] if half else []
 
 
 def _random_rows(schema: Schema, rng: np.random.Generator, count: int, stretch: float) -> list[Row]:

@@ -68,7 +68,7 @@ def make_schema(estimator: Any, data: Any = None) -> Schema:
     original = Original(estimator, columns, named=named, missing=missing, dtype=dtype, phrases=phrases, flat=flat)
     _check_sample(original, sample)
     asked = _asked(original, _strict(plan))
-    original = Original(estimator, asked, named=named, missing=missing, dtype=dtype, phrases=phrases, flat=flat)
+    original = original.with_columns(asked)
     style = "texts" if flat else "columns" if named else "array"
     return Schema(style, asked, plan, original, missing, sample)
 

@@ -9,5 +9,14 @@ from edge_infer_convert.boosters.loading import (
     native_codes,
     tree_splits,
 )
+from edge_infer_convert.boosters.reading import readings_kept
 
-__all__ = ["adapt", "is_booster_file", "learned_names", "load_booster", "native_codes", "tree_splits"]
+__all__ = [
+    "adapt",
+    "is_booster_file",
+    "learned_names",
+    "load_booster",
+    "native_codes",
+    "readings_kept",
+    "tree_splits",
+]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from edge_infer.errors import UnsupportedModelError
+from edge_infer_convert.boosters.reading import read_once
 from edge_infer_convert.graph.builder import GraphBuilder
 from edge_infer_convert.operators.numeric import first_largest, flat, sigmoid, two_columns
 from edge_infer_convert.operators.registry import operator
@@ -139,6 +140,7 @@ def _dump(model: Any) -> dict[str, Any]:
     return dumped
 
 
+@read_once
 def _read(model: Any) -> _Model:
     dumped = _dump(model)
     info = dumped["features_info"]

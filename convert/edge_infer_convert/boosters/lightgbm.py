@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from edge_infer.errors import UnsupportedModelError
 from edge_infer_convert.boosters.adapter import FittedBooster
 from edge_infer_convert.boosters.codes import CategoryCodes, whole_codes
+from edge_infer_convert.boosters.reading import read_once
 from edge_infer_convert.graph.builder import GraphBuilder
 from edge_infer_convert.operators.numeric import first_largest, flat, log1p, sigmoid, two_columns
 from edge_infer_convert.operators.registry import operator
@@ -204,6 +205,7 @@ def _keys(text: str) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
+@read_once
 def _read(booster: lightgbm.Booster) -> _Model:
     header, *sections = _sections(booster)
     outputs = int(header["num_tree_per_iteration"])

@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from edge_infer.errors import UnsupportedModelError
 from edge_infer_convert.boosters.adapter import FittedBooster
 from edge_infer_convert.boosters.codes import CategoryCodes, whole_codes
+from edge_infer_convert.boosters.reading import read_once
 from edge_infer_convert.graph.builder import GraphBuilder
 from edge_infer_convert.operators.numeric import first_largest, flat, two_columns
 from edge_infer_convert.operators.registry import operator
@@ -50,6 +51,19 @@ _IDENTITY: Final = (
     "rank:ndcg",
     "rank:map",
 )
+_CATEGORY: Final = "c"  # a feature's type
+#: What is read of a tree, by what it holds.
+_PER_NODE: Final = (
+    "left_children",
+    "right_children",
+    "split_indices",
+    "split_type",
+    "split_conditions",
+    "default_left",
+)
+_WHOLE: Final = (*_PER_NODE[:4], "categories", "categories_nodes", "categories_segments", "categories_sizes")
+_REAL: Final = ("split_conditions", "leaf_weights")
+_FLAGS: Final = ("default_left",)
 
 
 class XGBoostBooster(FittedBooster, RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -186,10 +200,20 @@ def _read_estimator(model: Any) -> _Model:
 
 
 def _learner(booster: xgboost.Booster) -> dict[str, Any]:
-    learner: dict[str, Any] = json.loads(bytes(booster.save_raw("json")))["learner"]
+    learner: dict[str, Any] = json.loads(booster.save_raw("json"), object_hook=_compact)["learner"]
     return learner
 
 
+def _compact(read: dict[str, Any]) -> dict[str, Any]:
+    """A tree's lists as arrays, as soon as it is read: thousands of trees as lists of Python's numbers take much."""
+    if "left_children" not in read:
+        return read
+    kinds = ((_WHOLE, np.int64), (_FLAGS, bool), (_REAL, np.float32))
+    arrays = {key: np.asarray(read[key], kind) for keys, kind in kinds for key in keys if key in read}
+    return {"tree_param": read["tree_param"], **arrays}
+
+
+@read_once
 def _read(booster: xgboost.Booster, rounds: int | None) -> _Model:
     """The first `rounds` iterations of a booster; all where that is None."""
     learner = _learner(booster)
@@ -239,20 +263,20 @@ def _no_trees() -> Trees:
 def _tree(tree: dict[str, Any], group: int) -> tuple[Trees, NDArray[np.float32] | None]:
     """One tree, and its leaves' vectors where a leaf has several values."""
     tree = _alive(tree)
-    left, right = np.asarray(tree["left_children"], np.int64), np.asarray(tree["right_children"], np.int64)
+    left, right = tree["left_children"], tree["right_children"]
     leaf = left == -1
-    numbers = np.asarray(tree["split_conditions"], np.float32).astype(np.float64)
-    coded = (np.asarray(tree["split_type"]) == 1) & ~leaf
+    numbers = tree["split_conditions"].astype(np.float64)
+    coded = (tree["split_type"] == 1) & ~leaf
     mode = np.where(leaf, LEAF, np.where(coded, MEMBER, LT)).astype(np.uint8)
-    default_left = np.asarray(tree["default_left"], bool)
+    default_left = tree["default_left"]
     width = int(tree["tree_param"]["size_leaf_vector"])
     vectors = None
     if width > 1:
-        vectors = np.asarray(tree["leaf_weights"], np.float32).reshape(-1, width)[right[leaf]]
+        vectors = tree["leaf_weights"].reshape(-1, width)[right[leaf]]
     none = np.zeros(len(leaf), np.int64)
     trees = Trees(
         roots=np.zeros(1, np.int64),
-        feature=np.where(leaf, 0, np.asarray(tree["split_indices"], np.int64)),
+        feature=np.where(leaf, 0, tree["split_indices"]),
         mode=mode,
         threshold=np.where(leaf | coded, 0.0, numbers),
         yes=np.where(leaf, 0, np.where(coded, right, left)),  # the chosen categories go right
@@ -266,7 +290,7 @@ def _tree(tree: dict[str, Any], group: int) -> tuple[Trees, NDArray[np.float32] 
 
 
 def _members(tree: dict[str, Any]) -> tuple[NDArray[np.float64], ...]:
-    codes = np.asarray(tree["categories"], np.float64)
+    codes = tree["categories"].astype(np.float64)
     starts, sizes = tree["categories_segments"], tree["categories_sizes"]
     order = np.argsort(tree["categories_nodes"], kind="stable")
     return tuple(codes[starts[i] : starts[i] + sizes[i]] for i in order.tolist())
@@ -281,19 +305,15 @@ def _alive(tree: dict[str, Any]) -> dict[str, Any]:
     while ahead:
         node = ahead.pop()
         keep.append(node)
-        ahead += [] if left[node] == -1 else [left[node], right[node]]
+        ahead += [] if left[node] == -1 else [int(left[node]), int(right[node])]
     keep.sort()
-    place = {old: new for new, old in enumerate(keep)} | {-1: -1}
-    count = len(left)
-    per_node = {key: [values[i] for i in keep] for key, values in tree.items() if _is_row(values, count)}
+    place = np.full(len(left), -1)
+    place[keep] = np.arange(len(keep))
+    alive = {key: tree[key][keep] for key in _PER_NODE}
+    inner = alive["left_children"] != -1  # a leaf's right child is its place among the vectors
     for key in ("left_children", "right_children"):
-        per_node[key] = [place.get(value, value) for value in per_node[key]]
-    moved = [place[node] for node in tree["categories_nodes"]]
-    return {**tree, **per_node, "categories_nodes": moved}
-
-
-def _is_row(values: Any, count: int) -> bool:
-    return isinstance(values, list) and len(values) == count
+        alive[key] = np.where(inner, place[alive[key]], alive[key])
+    return {**tree, **alive, "categories_nodes": place[tree["categories_nodes"]]}
 
 
 # --- what other stages ask --------------------------------------------------------------
@@ -304,7 +324,10 @@ def category_codes(model: Any) -> CategoryCodes | None:
 
     XGBoost refuses unseen ones; 3.2 takes some unseen texts for known ones ("nope", where "w", "x", "zz" are known).
     """
-    learner = _learner(model.booster if isinstance(model, XGBoostBooster) else model.get_booster())
+    booster = model.booster if isinstance(model, XGBoostBooster) else model.get_booster()
+    if _CATEGORY not in (booster.feature_types or ()):
+        return None
+    learner = _learner(booster)
     gradient = learner["gradient_booster"]
     inner = (gradient.get("gbtree") or gradient)["model"]
     encoded = inner.get("cats", {}).get("enc", [])
