@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,48 @@ def test_graph_that_no_onnxruntime_runs_is_refused_as_unsupported(doubler_by: An
     doubler_by(lambda b, estimator, reads: {"transform": [b.node("NoSuchOperator", reads)]})
     with pytest.raises(UnsupportedModelError, match="cannot be"):
         convert(Doubler().fit(X), data=X, name="d")
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (None, "None instead of tensors by method"),
+        ({}, "instead of tensors by method"),
+        ({"transform": "name"}, "instead of a list of tensors' names"),
+        ({"transform": ["nowhere"]}, "'nowhere' for transform, which no node of it writes"),
+        ({"transfrom": ["nowhere"]}, "unknown method 'transfrom'"),
+    ],
+)
+def test_registered_converter_that_returns_nonsense_is_told_what_is_wrong(
+    doubler_by: Any, written: Any, told: str
+) -> None:
+    X = load_iris().data
+    doubler_by(lambda b, estimator, reads: written)
+    with pytest.raises(UnsupportedModelError, match=re.escape(told)):
+        convert(Doubler().fit(X), data=X, name="d")
+
+
+def test_registered_converter_that_raises_is_named_with_its_error(doubler_by: Any) -> None:
+    def convert_doubler(builder: Any, estimator: Any, reads: str) -> Any:
+        return {"transform": [builder.node("Mul", reads, estimator.no_such_attribute)]}
+
+    X = load_iris().data
+    doubler_by(convert_doubler)
+    with pytest.raises(UnsupportedModelError, match=r"convert_doubler raised AttributeError.*no_such_attribute"):
+        convert(Doubler().fit(X), data=X, name="d")
+
+
+class Same(Doubler):
+    def transform(self, X: Any) -> Any:
+        return np.asarray(X)
+
+
+def test_registered_converter_may_pass_its_input_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_OPERATORS", dict(registry._OPERATORS))
+    register_converter(Same, lambda b, estimator, reads: {"transform": [reads]})
+    X, y = load_iris(return_X_y=True)
+    model = make_pipeline(Same(), LogisticRegression(max_iter=500)).fit(X, y)
+    assert_same(convert(model, data=X, name="s"), model, X)
 
 
 def test_registered_converter_takes_a_class() -> None:

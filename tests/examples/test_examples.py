@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
@@ -84,6 +85,24 @@ def test_diabetes_gives_the_numbers_of_scikit_learn(tmp_path: Path) -> None:
     assert stated is not None
     assert float(stated[1]) <= 1e-5
     assert re.search(r"^one record: \d+\.\d{3}$", out, re.MULTILINE)
+
+
+def test_own_estimator_gives_the_probabilities_of_scikit_learn(tmp_path: Path) -> None:
+    out = example("own_estimator/train.py", tmp_path)  # compares them itself, and fails if one differs
+    assert "143 test rows: probabilities as scikit-learn's, labels equal: True\n" in out
+    beside = environment()
+    beside["PYTHONPATH"] += os.pathsep + str(EXAMPLES / "own_estimator")
+    command = [*CLI, "convert", "breast-cancer.pickle", "--trust-pickle", "--data", "breast-cancer.csv"]
+    run([*command, "--name", "by-shell", "--output", "by-shell.onnx"], tmp_path, beside)
+    rows = pd.read_csv(tmp_path / "breast-cancer.csv")
+    answers = [edge_infer.load(tmp_path / f"{name}.onnx").predict(rows) for name in ("by-shell", "breast-cancer-1.0.0")]
+    assert answers[0].tolist() == answers[1].tolist()
+
+
+def test_own_estimator_whose_module_is_missing_is_told(tmp_path: Path) -> None:
+    example("own_estimator/train.py", tmp_path)
+    done = run([*CLI, "convert", "breast-cancer.pickle", "--trust-pickle"], tmp_path, environment(), code=1)
+    assert "the module 'winsoriser', which is not importable here" in done.stderr
 
 
 def test_shell_example_gives_the_answers_of_scikit_learn(tmp_path: Path, programs: str) -> None:
