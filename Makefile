@@ -7,6 +7,9 @@ LOCK_PYTHON ?= python3.11
 LOCK := requirements/dev.lock
 STAMP := $(VENV)/.installed
 BIN := $(VENV)/bin
+LOWEST := requirements/lowest.lock
+SPAN_TESTS := tests/compat tests/convert/boosters tests/convert/operators/test_trees.py \
+    $(addprefix tests/convert/test_,differential.py gate.py schema.py structural_proof.py)
 GOLDEN_TESTS = $(shell grep -rl --include='test_*.py' update_goldens tests)
 PIP_QUIET := -qq --disable-pip-version-check --no-input
 
@@ -17,7 +20,7 @@ endif
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format bench matrix goldens wheel minimal lock clean
+.PHONY: help venv demo test check format bench matrix goldens wheel minimal newest lowest lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (makes $(VENV) when it is missing or older than $(LOCK))"
@@ -74,7 +77,22 @@ wheel: $(STAMP) ## Build the wheel into dist/
 minimal: $(STAMP) ## Prove that the wheel works alone, without the converter's dependencies
 	@PYTHON="$(abspath $(BIN)/python)" tests/minimal_install.sh
 
-lock: ## Write requirements/dev.lock anew from the newest releases (needs Python 3.11)
+newest: $(STAMP) ## Run a short form of the conversion tests with the newest releases of all libraries
+	@rm -rf "$(VENV)-newest"; $(BIN)/python -m venv "$(VENV)-newest"
+	@"$(VENV)-newest/bin/python" -m pip install $(PIP_QUIET) --upgrade "pip>=25.1"
+	@"$(VENV)-newest/bin/python" -m pip install $(PIP_QUIET) --editable ".[convert,skops]" --group span
+	@"$(VENV)-newest/bin/python" -m pip freeze --exclude-editable
+	@"$(VENV)-newest/bin/python" -m pytest -q $(SPAN_TESTS)
+
+lowest: $(STAMP) ## Run the same tests with the lowest versions that pyproject.toml allows (Python 3.11 or 3.12)
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || { \
+	    echo "the lowest versions have no wheels for Python 3.13: make lowest PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@rm -rf "$(VENV)-lowest"; $(BIN)/python -m venv "$(VENV)-lowest"
+	@"$(VENV)-lowest/bin/python" -m pip install $(PIP_QUIET) -r $(LOWEST)
+	@"$(VENV)-lowest/bin/python" -m pip install $(PIP_QUIET) --no-deps --no-build-isolation --editable .
+	@"$(VENV)-lowest/bin/python" -m pytest -q -W default $(SPAN_TESTS)
+
+lock: ## Write requirements/*.lock anew: the newest releases, and the lowest that are allowed (needs Python 3.11)
 	@"$(LOCK_PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
 	    echo "the lock is made with Python 3.11, the oldest that is supported, so that it serves newer ones too:" >&2; \
 	    echo "make lock LOCK_PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -88,8 +106,12 @@ lock: ## Write requirements/dev.lock anew from the newest releases (needs Python
 	if grep -nE '@|://|^/' "$$folder/dev.lock"; then \
 	    echo "the lines above are not plain pins: nothing was written" >&2; exit 1; fi; \
 	cp "$$folder/dev.lock" $(LOCK); \
+	$$pip install $(PIP_QUIET) uv; \
+	{ echo "# The lowest versions that pyproject.toml allows. Written by \`make lock\`: do not edit."; \
+	  "$$folder/venv/bin/uv" pip compile --quiet --resolution lowest-direct --python-version 3.11 --no-header \
+	      --no-annotate --extra convert --extra skops --group span pyproject.toml; } > $(LOWEST); \
 	echo "$(LOCK): $$(grep -c == $(LOCK)) versions"
 
 clean: ## Remove the virtual environment, builds and caches
-	@rm -rf "$(VENV)" build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf "$(VENV)" "$(VENV)-newest" "$(VENV)-lowest" build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find edge_infer convert tests benchmarks matrix examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -119,7 +119,7 @@ class _Walk:
         self._start(self.graph.roots[:begun])
         fitted, at = self.fitted.roots, self.graph.roots[begun:]
         is_leaf = np.zeros(len(at), bool)
-        lone = self.fitted.leaf[fitted]  # a tree of one leaf stands in the graph as a branch to it on both sides
+        lone = self.fitted.leaf[fitted]  # a tree of one leaf stands in the graph as a branch to two like it
         self._equal(fitted[lone], "answer without a split", self._both_sides(at[lone]), True)
         at, is_leaf = np.where(lone, self.graph.yes[at], at), is_leaf | lone
         while len(fitted):
@@ -132,8 +132,11 @@ class _Walk:
             at = np.concatenate([self.graph.yes[at], self.graph.no[at]])
 
     def _both_sides(self, at: _Ints) -> NDArray[np.bool_]:
-        same = self.graph.yes[at] == self.graph.no[at]
-        return np.asarray(same & self.graph.yes_leaf[at] & self.graph.no_leaf[at])
+        yes, no = self.graph.yes[at], self.graph.no[at]
+        leaves = self.graph.yes_leaf[at] & self.graph.no_leaf[at]
+        yes, no = np.where(leaves, yes, 0), np.where(leaves, no, 0)
+        alike = (self.graph.weight[yes] == self.graph.weight[no]) & (self.graph.target[yes] == self.graph.target[no])
+        return np.asarray(leaves & alike)
 
     def _start(self, roots: _Ints) -> None:
         leaf = self.graph.yes[roots]
@@ -151,6 +154,7 @@ class _Walk:
         with np.errstate(over="ignore"):
             above = np.nextafter(split, split.dtype.type(np.inf)).astype(np.float32)
             decides = (split.astype(np.float32) <= threshold) & ((above > threshold) | np.isposinf(threshold))
+        decides |= np.isnan(split) & np.isnan(threshold)  # before 1.9: NaN goes one way, every number the other
         if not decides.all():
             self._equal(fitted, "threshold", np.where(decides, threshold, split), threshold)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import sklearn
 
 from edge_infer.errors import SchemaError
 from edge_infer_convert import convert
@@ -16,6 +17,8 @@ NEED_DATA = frozenset({"penguins_bools_and_integers", "selection"})
 
 @pytest.mark.parametrize("name", PIPELINES)
 def test_usual_pipeline_converted_with_data_answers_as_the_original(name: str) -> None:
+    if name == "float32_matrix" and sklearn.__version__ < "1.9":
+        pytest.skip("needs scikit-learn >= 1.9: older ones round float32 rows so far out that the gate refuses them")
     estimator, data = fitted(name)
     assert_same(convert(estimator, data=data, name=name), estimator, fresh_rows(data))
 

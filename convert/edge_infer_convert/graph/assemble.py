@@ -25,9 +25,10 @@ __all__ = ["OPSETS", "Assembled", "assemble", "needs", "with_foreign_types"]
 OPSETS: Final = {"": 18, ML: 3}
 _IR_VERSION: Final = 8
 #: First onnxruntime release that runs an opset: https://onnxruntime.ai/docs/reference/compatibility.html
+#: (ai.onnx.ml 5: found by running; 1.20 has no TreeEnsemble)
 _ONNXRUNTIME: Final = {
     "": {18: "1.14", 19: "1.15", 20: "1.17", 21: "1.18"},
-    ML: {3: "1.14", 4: "1.17", 5: "1.19"},
+    ML: {3: "1.14", 4: "1.17", 5: "1.21"},
 }
 _TENSORS: Final = {
     "predict": "label",

@@ -140,10 +140,16 @@ def _zeros(builder: GraphBuilder, reads: str, targets: int) -> str:
 
 
 def _add_attributes(node: NodeProto, trees: Trees, targets: int, dtype: np.dtype[Any]) -> None:
-    """Branches and leaves are numbered apart; a lone leaf becomes a branch that leads to it on both sides."""
+    """Branches and leaves are numbered apart; a lone leaf becomes a branch to two leaves like it.
+
+    onnxruntime before 1.29 takes a root whose children have the same number for a lone leaf, also where one of them is
+    a leaf and the other a branch (microsoft/onnxruntime issue 24679). Spare leaves in front keep the numbers apart.
+    """
     trees = _rooted(trees)
     leaf = trees.mode == LEAF
     place = np.where(leaf, np.cumsum(leaf) - 1, np.cumsum(~leaf) - 1)
+    spare = _spare_leaves(trees, leaf, place)
+    place = np.where(leaf, place + spare, place)
     branch = ~leaf
     yes, no = trees.yes[branch], trees.no[branch]
     ints = {
@@ -154,12 +160,12 @@ def _add_attributes(node: NodeProto, trees: Trees, targets: int, dtype: np.dtype
         "nodes_trueleafs": leaf[yes],
         "nodes_falseleafs": leaf[no],
         "nodes_missing_value_tracks_true": trees.missing_yes[branch],
-        "leaf_targetids": trees.target[leaf],
+        "leaf_targetids": np.concatenate([np.zeros(spare, np.int64), trees.target[leaf]]),
     }
     tensors = {
         "nodes_splits": trees.threshold[branch].astype(dtype),
         "nodes_modes": trees.mode[branch],
-        "leaf_weights": trees.value[leaf].astype(dtype),
+        "leaf_weights": np.concatenate([np.zeros(spare), trees.value[leaf]]).astype(dtype),
     }
     if trees.members:
         tensors["membership_values"] = _memberships(trees.members, dtype)
@@ -179,20 +185,27 @@ def _memberships(members: tuple[NDArray[np.float64], ...], dtype: np.dtype[Any])
     return np.concatenate(ended).astype(dtype)
 
 
+def _spare_leaves(trees: Trees, leaf: NDArray[np.bool_], place: NDArray[np.int64]) -> int:
+    """The least number to add to all leaves' numbers, so that no root has a leaf and a branch of the same number."""
+    yes, no = trees.yes[trees.roots], trees.no[trees.roots]
+    ahead = np.where(leaf[yes], place[no] - place[yes], place[yes] - place[no])
+    taken = set(ahead[leaf[yes] != leaf[no]].tolist())
+    return next(number for number in range(len(taken) + 1) if number not in taken)
+
+
 def _rooted(trees: Trees) -> Trees:
-    """Each root that is a leaf gets a branch above it; children keep their numbers."""
+    """Each root that is a leaf gets a branch above it and a twin beside it; the other nodes keep their numbers."""
     lone = trees.roots[trees.mode[trees.roots] == LEAF]
     if not len(lone):
         return trees
     count, nodes = len(lone), len(trees.mode)
     above = trees._replace(
-        roots=np.empty(0, np.int64), feature=np.zeros(count, np.int64), mode=np.full(count, LEQ, np.uint8),
-        threshold=np.zeros(count), yes=lone, no=lone, missing_yes=np.zeros(count, bool),
+        roots=nodes + np.arange(count), feature=np.zeros(count, np.int64), mode=np.full(count, LEQ, np.uint8),
+        threshold=np.zeros(count), yes=lone, no=nodes + count + np.arange(count), missing_yes=np.zeros(count, bool),
         target=np.zeros(count, np.int64), value=np.zeros(count), members=(),
     )  # fmt: skip
     roots = trees.roots.copy()
-    roots[trees.mode[roots] == LEAF] = nodes + np.arange(count)
-    arrays: list[Any] = [
-        np.concatenate(pair) for pair in zip(list[Any](trees)[1:-1], list[Any](above)[1:-1], strict=True)
-    ]
+    roots[trees.mode[roots] == LEAF] = above.roots
+    columns = zip(list[Any](trees)[1:-1], list[Any](above)[1:-1], strict=True)
+    arrays: list[Any] = [np.concatenate([own, added, own[lone]]) for own, added in columns]
     return Trees._make([roots, *arrays, trees.members])

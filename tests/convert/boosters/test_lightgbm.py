@@ -87,7 +87,9 @@ def test_a_tree_without_a_split() -> None:
 
 def test_early_stopping_uses_the_best_iteration() -> None:
     X, y = numbers(8), labels(8, 2)
-    model = lgb.LGBMClassifier(early_stopping_round=2, **SMALL).fit(X, y, eval_X=(X,), eval_y=(1 - y,))
+    old = lgb.__version__ < "4.7"  # where eval_set is deprecated, so that it warns
+    held: dict[str, Any] = {"eval_set": [(X, 1 - y)]} if old else {"eval_X": (X,), "eval_y": (1 - y,)}
+    model = lgb.LGBMClassifier(early_stopping_round=2, **SMALL).fit(X, y, **held)
     assert model.best_iteration_ < model.n_estimators
     assert_converted(model, X)
 
