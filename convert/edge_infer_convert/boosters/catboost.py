@@ -272,6 +272,8 @@ def split_points(model: Any) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
 def from_file(path: Any) -> Any:
     """The model in a .cbm or .json file: a classifier where it has class labels, else a regressor."""
     kind = "json" if Path(path).suffix.lower() == ".json" else "cbm"
+    if kind == "json":
+        json.loads(Path(path).read_bytes())  # of a torn file, CatBoost takes what there is
     model = catboost.CatBoostClassifier().load_model(str(path), format=kind)
     if not len(model.classes_):
         model = catboost.CatBoostRegressor().load_model(str(path), format=kind)

@@ -5,6 +5,7 @@ It compares float64 features with float64 thresholds (x ≤ t) and adds float64 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import lightgbm
@@ -332,5 +333,22 @@ def split_points(model: Any) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
 
 
 def from_file(path: Any) -> LightGBMBooster:
-    """The booster in a model text file."""
-    return LightGBMBooster(lightgbm.Booster(model_file=str(path)))
+    """The booster in a model text file.
+
+    Raises:
+        ValueError: the text is none of LightGBM's, or not whole: LightGBM itself ends the process there.
+    """
+    text = Path(path).read_bytes().decode()
+    if not text.startswith("tree\n"):
+        raise ValueError("expected a first line 'tree', as in the model text that save_model writes")
+    header = text.partition("\nTree=")[0]
+    at = len(header) + 1
+    for number, size in enumerate(_keys(header).get("tree_sizes", "").split()):
+        if not text.startswith(f"Tree={number}\n", at):
+            raise ValueError(f"tree {number} is not where the header says: the text was cut or edited")
+        at += int(size)
+    if not text.startswith("end of trees", at):
+        raise ValueError("the text ends before its last tree does: it was cut or edited")
+    if "\nparameters:\n" in text[at:] and "\nend of parameters\n" not in text[at:]:
+        raise ValueError("the text ends within its parameters: it was cut")
+    return LightGBMBooster(lightgbm.Booster(model_str=text))

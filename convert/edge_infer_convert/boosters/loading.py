@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -88,9 +89,13 @@ def load_booster(path: str | os.PathLike[str]) -> Any:
     try:
         return module.from_file(file)
     except Exception as error:  # each library raises its own kinds
-        raise UntrustedSourceError(
-            f"{file} cannot be read as a model of {package}: {' '.join(str(error).split())[:300]}"
-        ) from error
+        raise UntrustedSourceError(f"{file} cannot be read as a model of {package}: {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    """What a library says, without the place in its source and its stack trace."""
+    text = " ".join(str(error).partition("Stack trace")[0].split())
+    return re.sub(r"^(\[[0-9:]+\] )?\S+\.(h|cc|cpp|cu):[0-9]+: ", "", text)[:300]
 
 
 def _is_catboost_json(file: Path) -> bool:
