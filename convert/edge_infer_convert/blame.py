@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pandas as pd
 from numpy.typing import NDArray
 
 from edge_infer.errors import EdgeInferError
@@ -54,8 +55,11 @@ def _inner_values(assembled: Assembled, feeds: dict[str, NDArray[Any]], tensors:
 def _differs(trace: Trace, values: dict[str, NDArray[Any]], rows: NDArray[np.int64], relative: float) -> bool:
     if native_codes(trace.estimator) is not None:  # it reads categories, the graph feeds codes
         return False
-    read = values[trace.reads][rows]
+    read: Any = values[trace.reads][rows]
     read = read[:, 0].tolist() if read.dtype == object else read.astype(np.float64)  # texts, or a matrix
+    names = getattr(trace.estimator, "feature_names_in_", None)
+    if names is not None and np.shape(read)[1:] == (len(names),):
+        read = pd.DataFrame(read, columns=names)
     for method in ("transform", "predict_proba", "decision_function", "predict"):
         if method not in trace.writes or not hasattr(trace.estimator, method):
             continue

@@ -7,6 +7,7 @@ Whatever would need its values (`if`, `float()`, loops over rows) raises: a bran
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from edge_infer.errors import UnsupportedModelError
 from edge_infer_convert.graph.builder import GraphBuilder
 
-__all__ = ["trace_function", "trace_pooling"]
+__all__ = ["Traced", "Untraceable", "trace_function", "trace_pooling"]
 
 _REMEDY: Final = (
     "Write it with numpy functions of whole columns, or make it an estimator of your own and teach edge-infer to "
@@ -23,38 +24,56 @@ _REMEDY: Final = (
 
 
 def trace_function(
-    builder: GraphBuilder, function: Callable[..., Any], x: str, width: int, options: dict[str, Any] | None = None
+    builder: GraphBuilder,
+    function: Callable[..., Any],
+    x: str,
+    width: int,
+    options: dict[str, Any] | None = None,
+    names: list[Any] | None = None,
 ) -> str:
     """What `function` makes of the matrix `x` [rows, width], shape [rows, columns].
+
+    names: of the columns, where the function is given a DataFrame. Functions that take frames as they take arrays are
+    recorded as such where the frame's recording does not know what they do.
 
     Raises:
         UnsupportedModelError: naming the function and the operation that cannot be recorded.
     """
-    return _call(builder, function, x, width, options or {}).matrix().tensor
+    if names is None or isinstance(function, np.ufunc):
+        return _call(function, Traced(builder, x, width), options or {})
+    from edge_infer_convert.tracing_frames import TracedFrame  # it records columns by what is here
+
+    try:
+        return _call(function, TracedFrame.of_matrix(builder, x, names), options or {})
+    except UnsupportedModelError:
+        with suppress(UnsupportedModelError):
+            return _call(function, Traced(builder, x, width), options or {})
+        raise
 
 
 def trace_pooling(builder: GraphBuilder, function: Callable[..., Any], x: str, width: int) -> str:
     """What a function of (matrix, axis=1) makes of `x` [rows, width], shape [rows, 1]."""
-    return _call(builder, function, x, width, {"axis": 1}).matrix().tensor
+    return _call(function, Traced(builder, x, width), {"axis": 1})
 
 
-def _call(builder: GraphBuilder, function: Callable[..., Any], x: str, width: int, options: dict[str, Any]) -> Traced:
+def _call(function: Callable[..., Any], recording: Any, options: dict[str, Any]) -> str:
+    """The tensor [rows, columns] that the function makes of a recording."""
     name = getattr(function, "__name__", repr(function))
     try:
-        made = function(Traced(builder, x, width), **options)
-    except _Untraceable as error:
+        made = function(recording, **options)
+    except Untraceable as error:
         raise UnsupportedModelError(f"its function {name!r} cannot be traced: {error}\n{_REMEDY}") from error
     except Exception as error:  # a user's function may raise anything
         said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise UnsupportedModelError(f"its function {name!r} cannot be traced: {said}\n{_REMEDY}") from error
-    if not isinstance(made, Traced):
+    if not isinstance(made, Traced | type(recording)):
         raise UnsupportedModelError(
             f"its function {name!r} gives {type(made).__name__}, which does not come from its input\n{_REMEDY}"
         )
-    return made
+    return str(made.matrix().tensor)
 
 
-class _Untraceable(TypeError):
+class Untraceable(TypeError):
     """An operation that has no recording."""
 
 
@@ -72,14 +91,14 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def shape(self) -> Any:
-        raise _Untraceable("it asks for the shape, of which the number of rows is not known; use columns")
+        raise Untraceable("it asks for the shape, of which the number of rows is not known; use columns")
 
     @property
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(bool) if self.flags else self.builder.dtype
 
     def _refuse(self, *args: Any) -> Any:
-        raise _Untraceable("it asks for values (if, float(), len, a loop over rows), which differ from call to call")
+        raise Untraceable("it asks for values (if, float(), len, a loop over rows), which differ from call to call")
 
     __bool__ = __float__ = __int__ = __len__ = __iter__ = __array__ = __index__ = _refuse
 
@@ -108,7 +127,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
                 return self.matrix()
             if self.width is not None and columns is not None:
                 return self._columns(np.arange(self.width)[columns])
-        raise _Untraceable(f"it indexes rows or in another way that is not X[:, columns]: {key!r:.60}")
+        raise Untraceable(f"it indexes rows or in another way that is not X[:, columns]: {key!r:.60}")
 
     def _columns(self, chosen: Any) -> Traced:
         index = self.builder.constant(chosen, np.int64)
@@ -121,7 +140,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
             return self.matrix()
         if tuple(wanted) == (-1,) and self.width in (None, 1):
             return Traced(self.builder, self._reshaped(self.numbers().tensor, [-1]), None)
-        raise _Untraceable(f"reshape{tuple(wanted)}")
+        raise Untraceable(f"reshape{tuple(wanted)}")
 
     def ravel(self) -> Traced:
         return self.reshape(-1)
@@ -132,10 +151,46 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def astype(self, dtype: Any, **_: Any) -> Traced:
         if np.dtype(dtype).kind == "f":
             return self.numbers()
-        raise _Untraceable(f"astype({dtype})")
+        raise Untraceable(f"astype({dtype})")
 
-    def clip(self, low: Any = None, high: Any = None) -> Traced:
-        return _clip(self, low, high)
+    def clip(self, low: Any = None, high: Any = None, *, lower: Any = None, upper: Any = None) -> Traced:
+        return _clip(self, lower if low is None else low, upper if high is None else high)
+
+    # --- as a pandas Series ---
+
+    def isna(self) -> Traced:
+        return Traced(self.builder, self.builder.node("IsNaN", self.numbers().tensor), self.width, flags=True)
+
+    def notna(self) -> Traced:
+        made: Traced = ~self.isna()
+        return made
+
+    isnull, notnull = isna, notna
+
+    def fillna(self, value: Any) -> Traced:
+        return _where(self.isna(), value, self)
+
+    def where(self, condition: Any, other: Any = np.nan) -> Traced:
+        return _where(condition, self, other)
+
+    def mask(self, condition: Any, other: Any = np.nan) -> Traced:
+        return _where(condition, other, self)
+
+    def between(self, left: Any, right: Any) -> Traced:
+        made: Traced = (self >= left) & (self <= right)
+        return made
+
+    def abs(self) -> Traced:
+        return Traced(self.builder, self.builder.node("Abs", self.numbers().tensor), self.width)
+
+    def to_numpy(self) -> Traced:
+        return self
+
+    @property
+    def values(self) -> Traced:
+        return self
+
+    # --- over the columns ---
 
     def sum(self, axis: Any = None, **options: Any) -> Traced:
         return _reduced("ReduceSum", self, axis, **options)
@@ -154,14 +209,14 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Traced:
         made = _UFUNCS.get(ufunc.__name__)
         if method != "__call__" or made is None or any(value is not None for value in options.values()):
-            raise _Untraceable(f"numpy.{ufunc.__name__}{'' if method == '__call__' else '.' + method} has no recording")
+            raise Untraceable(f"numpy.{ufunc.__name__}{'' if method == '__call__' else '.' + method} has no recording")
         first = next(value for value in inputs if isinstance(value, Traced))
         return made(first.builder, *(_operand(first.builder, value) for value in inputs))
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Traced:
         made = _FUNCTIONS.get(function.__name__)
         if made is None:
-            raise _Untraceable(f"numpy.{function.__name__} has no recording")
+            raise Untraceable(f"numpy.{function.__name__} has no recording")
         result: Traced = made(*args, **options)
         return result
 
@@ -173,7 +228,7 @@ def _operand(builder: GraphBuilder, value: Any) -> Traced:
     if array.dtype.kind == "b":
         return Traced(builder, builder.constant(array, np.bool_), _width_of(array), flags=True)
     if array.dtype.kind not in "iuf" or array.ndim > 1:
-        raise _Untraceable(f"an operand of the type {type(value).__name__}, shape {array.shape}")
+        raise Untraceable(f"an operand of the type {type(value).__name__}, shape {array.shape}")
     return Traced(builder, builder.constant(array.astype(np.float64)), _width_of(array))
 
 
@@ -186,10 +241,10 @@ def _together(operands: tuple[Traced, ...]) -> int | None:
     """The width of an elementwise result."""
     traced = [operand.width for operand in operands if operand.width != 0]
     if None in traced and any(width not in (None, 1) for width in traced):
-        raise _Untraceable("it mixes [rows] with [rows, columns]; use x[:, None] or X[:, [0]]")
+        raise Untraceable("it mixes [rows] with [rows, columns]; use x[:, None] or X[:, [0]]")
     if None in traced:
         if 1 in traced:
-            raise _Untraceable("it mixes [rows] with [rows, 1]; use x[:, None]")
+            raise Untraceable("it mixes [rows] with [rows, 1]; use x[:, None]")
         return None
     return max((width for width in traced if width is not None), default=0)
 
@@ -291,7 +346,7 @@ _UFUNCS: Final[dict[str, Made]] = {
 def _where(condition: Traced, a: Any, b: Any) -> Traced:
     builder = condition.builder
     if not condition.flags:
-        raise _Untraceable("numpy.where of something that is no comparison")
+        raise Untraceable("numpy.where of something that is no comparison")
     left, right = (_operand(builder, value).numbers() for value in (a, b))
     chosen = builder.node("Where", condition.tensor, left.tensor, right.tensor)
     return Traced(builder, chosen, _together((condition, left, right)))
@@ -308,7 +363,7 @@ def _clip(x: Traced, low: Any = None, high: Any = None, **bounds: Any) -> Traced
 
 def _reduced(op: str, x: Traced, axis: Any = None, keepdims: bool = False, **options: Any) -> Traced:
     if axis not in (1, -1) or x.width is None or any(value is not None for value in options.values()):
-        raise _Untraceable(f"a {op[6:].lower()} that is not over the columns (axis=1)")
+        raise Untraceable(f"a {op[6:].lower()} that is not over the columns (axis=1)")
     builder = x.builder
     numbers = x.numbers().tensor
     if op == "ReduceSum":
@@ -321,7 +376,7 @@ def _reduced(op: str, x: Traced, axis: Any = None, keepdims: bool = False, **opt
 def _joined(parts: Any, axis: int = 1, **_: Any) -> Traced:
     matrices = [part.matrix() for part in parts if isinstance(part, Traced)]
     if len(matrices) != len(parts) or axis not in (1, -1):
-        raise _Untraceable("a concatenation of other things than columns of the input, along axis 1")
+        raise Untraceable("a concatenation of other things than columns of the input, along axis 1")
     builder = matrices[0].builder
     tensor = builder.node("Concat", *(matrix.tensor for matrix in matrices), axis=1)
     return Traced(builder, tensor, sum(matrix.width or 0 for matrix in matrices))
@@ -334,7 +389,7 @@ def _reducer(op: str) -> Callable[..., Traced]:
 def _median(x: Traced, axis: Any = None, keepdims: bool = False, **_: Any) -> Traced:
     """The middle of the sorted columns, or the mean of the two middle ones. NaN is not given back as numpy does."""
     if axis not in (1, -1) or not x.width:
-        raise _Untraceable("a median that is not over the columns (axis=1)")
+        raise Untraceable("a median that is not over the columns (axis=1)")
     builder = x.builder
     count = builder.constant([x.width], np.int64)
     ordered = builder.nodes_of("TopK", x.numbers().tensor, count, outputs=2, axis=1, largest=0, sorted=1)[0]

@@ -13,4 +13,6 @@ from edge_infer_convert.tracing import trace_function
 def function_transformer(builder: GraphBuilder, model: FunctionTransformer, reads: str) -> dict[str, list[str]]:
     if model.func is None:
         return {"transform": [builder.node("Identity", reads)]}
-    return {"transform": [trace_function(builder, model.func, reads, model.n_features_in_, model.kw_args)]}
+    names = getattr(model, "feature_names_in_", None)  # set where it was fitted with a frame, and is given one
+    known = None if names is None else list(names)
+    return {"transform": [trace_function(builder, model.func, reads, model.n_features_in_, model.kw_args, known)]}
