@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from edge_infer_convert.probes import Probes
 
 __all__ = ["Answers"]
 
-_ROUNDED_ROWS: Final = 2000  # at most so many are asked twice
+_ROUNDED_ROWS: Final = 4000  # at most so many are asked twice
 
 
 class Answers:
@@ -27,7 +28,6 @@ class Answers:
         self.rounded_rows: Final = np.arange(0, len(probes.rows), step)
         self._given: dict[str, Any] = {}
         self._rounded: dict[str, Any] = {}
-        self._table: Any = None
         self._doubt: NDArray[np.int8] | None = None
 
     @classmethod
@@ -43,21 +43,27 @@ class Answers:
     def given(self, method: str) -> Any:
         """As `Original.answer`, a row for each probe."""
         if method not in self._given:
-            if self._table is None:
-                self._table = self.original.table(self.probes.rows)
             self._given[method] = self.original.answer_table(method, self._table)
         return self._given[method]
 
+    @cached_property
+    def _table(self) -> Any:
+        return self.original.table(self.probes.rows)
+
     def rounded(self, method: str) -> Any | None:
         """A row for each of `rounded_rows`; None where no column holds fractions, or the original refuses them."""
-        numbers = [i for i, column in enumerate(self.original.columns) if column.kind == "number"]
-        if method not in self._rounded and numbers:
-            rows = [_as_float32(self.probes.rows[i], numbers) for i in self.rounded_rows.tolist()]
+        if method not in self._rounded and self._rounded_table is not None:
             try:
-                self._rounded[method] = self.original.answer(method, rows)
+                self._rounded[method] = self.original.answer_table(method, self._rounded_table)
             except REFUSALS:
                 self._rounded[method] = None
         return self._rounded.get(method)
+
+    @cached_property
+    def _rounded_table(self) -> Any | None:
+        numbers = [i for i, column in enumerate(self.original.columns) if column.kind == "number"]
+        rows = [_as_float32(self.probes.rows[i], numbers) for i in self.rounded_rows.tolist()]
+        return self.original.table(rows) if numbers else None
 
     def doubt(self, methods: Sequence[str]) -> NDArray[np.int8]:
         """Rows that the original itself answers by rounding or by the order of its training rows: see `doubt.py`.
@@ -68,9 +74,8 @@ class Answers:
         if self._doubt is None:
             with recorded_doubt(self.original.estimator, len(self.probes.rows)) as doubt:
                 if doubt.watched:
-                    table = self.original.table(self.probes.rows)
                     for method in methods:
-                        self.original.answer_table(method, table)
+                        self.original.answer_table(method, self._table)
             self._doubt = doubt.rows
         usual = self._doubt[[kind == "in range" for kind in self.probes.kinds]]
         if len(usual) and (usual == TIE).all():

@@ -107,8 +107,8 @@ class Original:
         return self.answer_table(method, self.table(rows))
 
     def answer_table(self, method: str, table: Any) -> Any:
-        """The same for a table of the original's own kind."""
-        table = np.asarray(table, dtype=object)[:, 0].tolist() if self.flat else table
+        """The same for a table of the original's own kind. It is given a copy: functions of users write to theirs."""
+        table = np.asarray(table, dtype=object)[:, 0].tolist() if self.flat else table.copy()
         with (
             warnings.catch_warnings(),
             joblib.parallel_config(backend="sequential"),

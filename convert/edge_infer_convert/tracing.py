@@ -39,15 +39,16 @@ def trace_function(
     Raises:
         UnsupportedModelError: naming the function and the operation that cannot be recorded.
     """
-    if names is None or isinstance(function, np.ufunc):
-        return _call(function, Traced(builder, x, width), options or {})
+    matrix = Traced(builder, x, width)
+    if names is None:
+        return _call(function, matrix, options or {})
     from edge_infer_convert.tracing_frames import TracedFrame  # it records columns by what is here
 
     try:
-        return _call(function, TracedFrame.of_matrix(builder, x, names), options or {})
+        return _call(function, TracedFrame.of_matrix(matrix, names), options or {})
     except UnsupportedModelError:
         with suppress(UnsupportedModelError):
-            return _call(function, Traced(builder, x, width), options or {})
+            return _call(function, matrix, options or {})
         raise
 
 

@@ -18,18 +18,21 @@ class TracedFrame(np.lib.mixins.NDArrayOperatorsMixin):
 
     _builder: GraphBuilder
     _columns: dict[Any, Traced]
+    _whole: Traced | None
 
-    def __init__(self, builder: GraphBuilder, columns: dict[Any, Traced]) -> None:
-        self.__dict__.update(_builder=builder, _columns=columns)  # past __setattr__
+    def __init__(self, builder: GraphBuilder, columns: dict[Any, Traced], whole: Traced | None = None) -> None:
+        """`whole`: all columns as one matrix, where there is one; what is done to all is done to it, in one node."""
+        self.__dict__.update(_builder=builder, _columns=columns, _whole=whole)  # past __setattr__
 
     @classmethod
-    def of_matrix(cls, builder: GraphBuilder, tensor: str, names: list[Any]) -> TracedFrame:
-        """The tensor [rows, len(names)] as a frame."""
-        matrix = Traced(builder, tensor, len(names))
-        return cls(builder, {name: matrix[:, i] for i, name in enumerate(names)})
+    def of_matrix(cls, matrix: Traced, names: list[Any]) -> TracedFrame:
+        """A matrix [rows, len(names)] as a frame."""
+        return cls(matrix.builder, {name: matrix[:, i] for i, name in enumerate(names)}, matrix)
 
     def matrix(self) -> Traced:
         """Numbers [rows, columns]."""
+        if self._whole is not None:
+            return self._whole.numbers()
         if not self._columns:
             raise Untraceable("it gives a frame without columns")
         parts = [column.matrix() for column in self._columns.values()]
@@ -64,6 +67,7 @@ class TracedFrame(np.lib.mixins.NDArrayOperatorsMixin):
         if not isinstance(name, str | int):
             raise Untraceable("it sets something other than one column by its name")
         self._columns[name] = self._as_column(value)
+        self.__dict__["_whole"] = None
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in self._columns:
@@ -86,12 +90,14 @@ class TracedFrame(np.lib.mixins.NDArrayOperatorsMixin):
         raise Untraceable(f"a column becomes {type(value).__name__}; use columns of the input and plain numbers")
 
     def _each(self, function: Callable[[Traced], Traced]) -> TracedFrame:
+        if self._whole is not None:
+            return TracedFrame.of_matrix(function(self._whole), self.columns)
         return TracedFrame(self._builder, {name: function(column) for name, column in self._columns.items()})
 
     # --- as pandas ---
 
     def copy(self, deep: bool = True) -> TracedFrame:
-        return TracedFrame(self._builder, dict(self._columns))
+        return TracedFrame(self._builder, dict(self._columns), self._whole)
 
     def assign(self, **columns: Any) -> TracedFrame:
         made = self.copy()
@@ -175,11 +181,16 @@ class TracedFrame(np.lib.mixins.NDArrayOperatorsMixin):
             isinstance(value, Traced) or np.ndim(value) > 0 for value in inputs if not isinstance(value, TracedFrame)
         ):
             raise Untraceable(f"numpy.{ufunc.__name__} of a frame and a column or list, which pandas aligns by name")
-        made = {}
-        for name in self._columns:
-            parts = [value._columns[name] if isinstance(value, TracedFrame) else value for value in inputs]
-            made[name] = getattr(ufunc, method)(*parts, **options)
-        return TracedFrame(self._builder, made)
+
+        def applied(parts: list[Any]) -> Any:
+            """The function with `parts` in the places of the frames."""
+            own = iter(parts)
+            given = [next(own) if isinstance(value, TracedFrame) else value for value in inputs]
+            return getattr(ufunc, method)(*given, **options)
+
+        if all(frame._whole is not None for frame in frames):
+            return TracedFrame.of_matrix(applied([frame._whole for frame in frames]), self.columns)
+        return TracedFrame(self._builder, {name: applied([f._columns[name] for f in frames]) for name in self})
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         raise Untraceable(f"numpy.{function.__name__} of a frame has no recording; use X.to_numpy()")

@@ -189,6 +189,20 @@ def test_registered_converter_that_raises_is_named_with_its_error(doubler_by: An
         convert(Doubler().fit(X), data=X, name="d")
 
 
+def test_float32_that_differs_is_told_whole_where_float64_has_no_converter(doubler_by: Any, tmp_path: Path) -> None:
+    def wrong(builder: GraphBuilder, estimator: Any, reads: str) -> dict[str, list[str]]:
+        if builder.dtype == np.float64:
+            raise UnsupportedModelError("not in double")
+        return {"transform": [builder.node("Mul", reads, builder.constant(2.01))]}
+
+    X, y = load_iris(return_X_y=True)
+    doubler_by(wrong)
+    model = make_pipeline(Doubler(), LogisticRegression(max_iter=500)).fit(X, y)
+    with pytest.raises(ParityError, match=r"to blame: doubler \(Doubler\)"):
+        convert(model, data=X, name="d", report=tmp_path / "report.html")
+    assert (tmp_path / "report.html").exists()
+
+
 class Same(Doubler):
     def transform(self, X: Any) -> Any:
         return np.asarray(X)

@@ -341,7 +341,7 @@ def from_file(path: Any) -> LightGBMBooster:
     text = Path(path).read_bytes().decode()
     if not text.startswith("tree\n"):
         raise ValueError("expected a first line 'tree', as in the model text that save_model writes")
-    header = text.partition("\nTree=")[0]
+    header = text.partition("\nTree=")[0].partition("\nend of trees")[0]  # it may have no tree at all
     at = len(header) + 1
     for number, size in enumerate(_keys(header).get("tree_sizes", "").split()):
         if not text.startswith(f"Tree={number}\n", at):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.version import Version
 
 from edge_infer.errors import UnsupportedModelError
 from edge_infer_convert import convert
@@ -87,7 +88,7 @@ def test_a_tree_without_a_split() -> None:
 
 def test_early_stopping_uses_the_best_iteration() -> None:
     X, y = numbers(8), labels(8, 2)
-    old = lgb.__version__ < "4.7"  # where eval_set is deprecated, so that it warns
+    old = Version(lgb.__version__) < Version("4.7")  # from there on eval_set is deprecated, and warns
     held: dict[str, Any] = {"eval_set": [(X, 1 - y)]} if old else {"eval_X": (X,), "eval_y": (1 - y,)}
     model = lgb.LGBMClassifier(early_stopping_round=2, **SMALL).fit(X, y, **held)
     assert model.best_iteration_ < model.n_estimators

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+import edge_infer
 from edge_infer.errors import UnsupportedModelError
 from edge_infer_convert import convert
 from tests.convert.operators.drawn import assert_converted
@@ -80,6 +82,25 @@ GAP_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("name", GAP_FUNCTIONS)
 def test_gaps_in_a_frame_stay_or_are_filled_as_in_the_original(name: str) -> None:
     assert_converted(FunctionTransformer(GAP_FUNCTIONS[name]).fit(GAPS), GAPS)
+
+
+def _writing_to_its_input(frame: Any) -> Any:
+    frame["length"] = frame["length"] * 2
+    return frame
+
+
+def test_a_function_that_writes_to_its_input_answers_each_method_from_the_same_rows() -> None:
+    model = make_pipeline(FunctionTransformer(_writing_to_its_input), StandardScaler(), LogisticRegression())
+    model.fit(X.copy(), X.width > 0)
+    converted = edge_infer.load(convert(model, data=X, name="f").data)
+    np.testing.assert_allclose(converted.predict_proba(X), model.predict_proba(X.copy()), rtol=1e-4)
+    assert converted.predict(X).tolist() == model.predict(X.copy()).tolist()
+
+
+def test_a_function_of_many_columns_at_once_is_one_node_each() -> None:
+    wide = pd.DataFrame(_RNG.normal(size=(40, 300)), columns=[f"c{i}" for i in range(300)])
+    done = convert(FunctionTransformer(lambda X: np.sqrt(X.abs() + 1).clip(upper=3)).fit(wide), data=wide, name="w")
+    assert len(onnx.load_model_from_string(done.data).graph.node) < 10
 
 
 def test_a_frame_function_inside_a_column_transformer_gets_its_own_columns() -> None:
