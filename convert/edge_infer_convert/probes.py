@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edge_infer.manifest import Column
 from edge_infer_convert.graph.plan import Step
 from edge_infer_convert.graph.tables import UNKNOWN_TEXT
-from edge_infer_convert.original import Original, Row
+from edge_infer_convert.original import REFUSALS, Original, Row
 from edge_infer_convert.schema import Schema
 from edge_infer_convert.thresholds import neighbours, raw_thresholds, unscaled
 
@@ -172,10 +172,22 @@ def _boundary_rows(schema: Schema, rng: np.random.Generator) -> list[Row]:
     ends = [(a, _moved(a, b, numeric, 1.0)) for a, b in itertools.pairwise(base)]
     try:
         first, last = (original.answer("predict", [pair[side] for pair in ends]) for side in (0, 1))
-    except (ValueError, TypeError):
+    except REFUSALS:
         return []
     parted = np.flatnonzero(np.ravel((first != last).reshape(len(ends), -1).any(axis=1)))[:_PAIRS]
-    return _bisected(original, [ends[i] for i in parted], numeric) if len(parted) else []
+    return _bisected_where_taken(original, [ends[i] for i in parted], numeric)
+
+
+def _bisected_where_taken(original: Original, ends: list[tuple[Row, Row]], numeric: list[int]) -> list[Row]:
+    """Without the pairs between which the original refuses a row (a ratio that is infinite there), by halving."""
+    if not ends:
+        return []
+    try:
+        return _bisected(original, ends, numeric)
+    except REFUSALS:
+        half = len(ends) // 2
+        parts = (ends[:half], ends[half:]) if half else ()
+        return [row for part in parts for row in _bisected_where_taken(original, part, numeric)]
 
 
 def _bisected(original: Original, ends: list[tuple[Row, Row]], numeric: list[int]) -> list[Row]:

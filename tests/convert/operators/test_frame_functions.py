@@ -97,6 +97,14 @@ def test_a_function_that_writes_to_its_input_answers_each_method_from_the_same_r
     assert converted.predict(X).tolist() == model.predict(X.copy()).tolist()
 
 
+def test_a_ratio_that_is_infinite_between_two_labels_is_no_obstacle() -> None:
+    """Rows are bisected between labels; there the width goes through 0, and the classifier refuses infinity."""
+    ratio = FunctionTransformer(lambda X: X.assign(ratio=X.length / X.width))
+    model = make_pipeline(ratio, StandardScaler(), LogisticRegression()).fit(X, X.width > 0)
+    converted = edge_infer.load(convert(model, data=X, name="f").data)
+    assert converted.predict(X).tolist() == model.predict(X).tolist()
+
+
 def test_a_function_of_many_columns_at_once_is_one_node_each() -> None:
     wide = pd.DataFrame(_RNG.normal(size=(40, 300)), columns=[f"c{i}" for i in range(300)])
     done = convert(FunctionTransformer(lambda X: np.sqrt(X.abs() + 1).clip(upper=3)).fit(wide), data=wide, name="w")
