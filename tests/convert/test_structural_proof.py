@@ -159,7 +159,7 @@ def test_sums_that_begin_elsewhere_are_found() -> None:
 
 @pytest.mark.parametrize("forest", [*FORESTS.values(), *NO_GAPS.values()], ids=[*FORESTS, *NO_GAPS])
 def test_no_root_has_two_children_of_the_same_number(forest: Any) -> None:
-    """onnxruntime 1.21 to 1.28 take such a root for a lone leaf, and give wrong sums without a word."""
+    """onnxruntime 1.21 to 1.29 take such a root for a lone leaf, and give wrong sums without a word."""
     attributes = {a.name: a for a in _ensemble(_assembled(forest, FULL).model).attribute}
     for root in attributes["tree_roots"].ints:
         assert attributes["nodes_truenodeids"].ints[root] != attributes["nodes_falsenodeids"].ints[root]

@@ -142,7 +142,7 @@ def _zeros(builder: GraphBuilder, reads: str, targets: int) -> str:
 def _add_attributes(node: NodeProto, trees: Trees, targets: int, dtype: np.dtype[Any]) -> None:
     """Branches and leaves are numbered apart; a lone leaf becomes a branch to two leaves like it.
 
-    onnxruntime 1.21 to 1.28 take a root whose children have the same number for a lone leaf, also where one of them is
+    onnxruntime 1.21 to 1.29 take a root whose children have the same number for a lone leaf, also where one of them is
     a leaf and the other a branch (microsoft/onnxruntime issue 24679). Spare leaves in front keep the numbers apart.
     """
     trees = _rooted(trees)
