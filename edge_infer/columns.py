@@ -1,6 +1,7 @@
 """One reader a column: callers' values → what the graph is fed. Values that do not fit are Misfits.
 
-Number readers give floats of the tensor's dtype, code readers int64 codes (see `manifest.Cut`), text readers texts.
+Number readers give floats of the tensor's dtype, code readers int64 codes (see `manifest.Cut`), time readers units
+since 1970 as float64 (`time_units.py`), text readers texts.
 Each reads one value (`one`) or a whole column (`many`); both follow the same rules.
 """
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_infer.manifest import Column, Cut, Inputs, Tensor
+from edge_infer.time_units import BadTime, units_of, units_of_all
 
 __all__ = ["EXACT", "Coded", "ColumnReader", "Misfit", "cells", "column_readers", "is_missing", "misfits"]
 
@@ -65,6 +67,8 @@ def _reader(column: Column, tensor: Tensor, cut: Cut | None) -> ColumnReader:
         return TextReader(column)
     if column.kind == "string":
         return CodeReader(column, cut.first[column.index] if cut else 0)
+    if column.kind == "datetime":
+        return TimeReader(column)
     return WholeReader(column) if tensor.dtype == "int64" else NumberReader(column, tensor.dtype)
 
 
@@ -230,6 +234,32 @@ class CodeReader:
                 row = int(np.argmax(coded.positions == position - 1))
                 raise Misfit(misfit.expected, misfit.got, row) from None
         return table[coded.positions + 1]
+
+
+class TimeReader:
+    """Dates and times: units since 1970 as float64, rounded as the original rounds its int64."""
+
+    def __init__(self, column: Column) -> None:
+        self.column = column
+        assert column.times is not None  # the manifest's parser and the converter see to that
+        self._type = column.times
+
+    def one(self, value: Any) -> float:
+        if is_missing(value) or (isinstance(value, np.datetime64) and np.isnat(value)):
+            raise Misfit("a date or time", "a missing value (the model takes none here)")
+        try:
+            return float(units_of(value, self._type))
+        except BadTime as error:
+            raise Misfit(str(error), _described(value)) from None
+
+    def many(self, values: NDArray[Any] | Coded) -> NDArray[Any]:
+        """Shape (rows,) → float64 of shape (rows,). Raises Misfit for the first row that does not fit."""
+        if isinstance(values, Coded) or values.dtype.kind != "M" or self._type.zoned or np.isnat(values).any():
+            return _one_by_one(self, values, np.dtype(np.float64))
+        try:
+            return units_of_all(values, self._type).astype(np.float64)
+        except BadTime:
+            return _one_by_one(self, values, np.dtype(np.float64))
 
 
 class TextReader:

@@ -114,6 +114,8 @@ def _pandas(series: Any) -> NDArray[Any] | Coded:
 def _polars(series: Any) -> NDArray[Any] | Coded:
     if series.dtype.is_numeric() and not series.dtype.is_decimal():
         return series.to_numpy()  # type: ignore[no-any-return]
+    if str(series.dtype).startswith("Date") and getattr(series.dtype, "time_zone", None) is None:  # as datetime64
+        return series.to_numpy()  # type: ignore[no-any-return]
     return cells(series.to_list())
 
 
@@ -125,4 +127,6 @@ def _arrow(column: Any) -> NDArray[Any] | Coded:
         return Coded(column.dictionary.to_pylist(), positions.to_numpy(zero_copy_only=False))
     if kind.startswith(("int", "uint", "float", "double", "halffloat")):
         return column.to_numpy() if hasattr(column, "chunks") else column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+    if kind.startswith(("timestamp", "date")) and "tz=" not in kind:  # datetime64; to_pylist has no nanoseconds
+        return np.asarray(column.to_numpy() if hasattr(column, "chunks") else column.to_numpy(zero_copy_only=False))
     return cells(column.to_pylist())

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from edge_infer.errors import FormatError, LimitError, NewerFormatError
 from edge_infer.limits import LIMITS, Limits
 from edge_infer.strict_json import Node, parse
+from edge_infer.times import TimeType
 
 __all__ = [
     "FORMAT_VERSION",
@@ -42,7 +43,7 @@ KEY_PARITY = "edge_infer.parity"
 
 TASKS = ("classification", "regression", "clustering", "outlier_detection", "transformation", "other")
 METHODS = ("predict", "predict_proba", "decision_function", "score_samples", "transform")
-KINDS = ("number", "integer", "boolean", "string")
+KINDS = ("number", "integer", "boolean", "datetime", "string")
 TENSOR_DTYPES = ("float32", "float64", "int64", "string")
 
 #: What numpy calls the answers of one method; texts have a width, such as "<U9".
@@ -71,7 +72,7 @@ class Column(NamedTuple):
     """An input column as the original model knows it, and its place in a tensor."""
 
     name: str
-    kind: str  # number, integer, boolean or string
+    kind: str  # one of KINDS
     dtype: str  # of the training data, as numpy or pandas names it
     tensor: str
     index: int  # type: ignore[assignment]  # shadows tuple.index
@@ -80,6 +81,11 @@ class Column(NamedTuple):
     unknown: bool = True  # … and values outside `categories`
     categories: tuple[Label, ...] | None = None
     range: tuple[float, float] | None = None  # observed in training
+
+    @property
+    def times(self) -> TimeType | None:
+        """How a column of the kind "datetime" counts."""
+        return TimeType.parse(self.dtype) if self.kind == "datetime" else None
 
     @property
     def closed(self) -> bool:
@@ -264,6 +270,8 @@ def _column(node: Node, tensors: dict[str, Tensor]) -> Column:
         raise node.get("tensor").fail("the name of a tensor in $.inputs.tensors")
     if (tensor.dtype == "string") != (kind == "string"):
         raise node.get("tensor").fail(f"a tensor that holds the kind {kind!r}")
+    if kind == "datetime":
+        _check_datetime(node, tensor)
     index = node.get("index").integer()
     if index >= tensor.width:
         raise node.get("index").fail(f"a whole number < {tensor.width}")
@@ -280,6 +288,16 @@ def _column(node: Node, tensors: dict[str, Tensor]) -> Column:
         categories=None if categories is None else _categories(categories, kind),
         range=_range(node.find("range")),
     )
+
+
+def _check_datetime(node: Node, tensor: Tensor) -> None:
+    """Its dtype tells the unit of the numbers that the graph takes; float32 holds them too coarsely."""
+    if TimeType.parse(node.get("dtype").text()) is None:
+        raise node.get("dtype").fail("a type of times such as datetime64[us]")
+    if tensor.dtype != "float64":
+        raise node.get("tensor").fail("a tensor of float64, which times need")
+    if node.get("missing").boolean() or node.find("categories") is not None:
+        raise node.fail("no missing values and no categories, since it is a column of times")
 
 
 def _categories(node: Node, kind: str) -> tuple[Label, ...]:

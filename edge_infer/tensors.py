@@ -12,8 +12,9 @@ from edge_infer.columns import EXACT, Coded, ColumnReader, Misfit, column_reader
 from edge_infer.errors import InputError, Mismatch
 from edge_infer.frames import ABSENT, Table, read_column, read_table
 from edge_infer.manifest import Column, Inputs
+from edge_infer.time_units import units_of
 
-__all__ = ["Batch", "Packer"]
+__all__ = ["Batch", "Packer", "whole_feeds"]
 
 _KINDS: Final = "a dict, a list of dicts, a 2-D array, or a pandas, polars or pyarrow table"
 _TEXTS: Final = "a text, a list, array or column of texts, a dict, or a table of one column"
@@ -175,6 +176,26 @@ class Packer:
         near = {name: difflib.get_close_matches(name, extra, 1, 0.6) for name in self._names if name not in given}
         pairs = [f"the input's {match[0]!r} is close to {name!r}" for name, match in near.items() if match]
         return "hint: " + "; ".join(pairs[:5]) if pairs else None
+
+
+def whole_feeds(inputs: Inputs, rows: Sequence[Sequence[Any]]) -> dict[str, NDArray[Any]]:
+    """Rows that are known to fit, None for missing, as the inputs of the uncut graph (FORMAT.md, 3)."""
+    feeds = {}
+    for tensor in inputs.tensors:
+        text = tensor.dtype == "string"
+        array = np.empty((len(rows), tensor.width), dtype=object if text else np.float64)
+        for place, column in enumerate(inputs.columns):
+            if column.tensor == tensor.name:
+                gap, times = (tensor.missing or "") if text else np.nan, column.times
+                cells = [row[place] for row in rows]
+                array[:, column.index] = (
+                    [units_of(cell, times) for cell in cells]
+                    if times
+                    else [gap if cell is None else cell for cell in cells]
+                )
+        with np.errstate(over="ignore"):
+            feeds[tensor.name] = array if text else array.astype(tensor.dtype)
+    return feeds
 
 
 def _groups(inputs: Inputs) -> list[_Group]:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from edge_infer.artifact import Artifact, parse_artifact, read_artifact
 from edge_infer.errors import EdgeInferError, GraphMismatchError
 from edge_infer.goldens import Goldens, Tolerance, as_number
-from edge_infer.manifest import Inputs
 from edge_infer.model import Model
 from edge_infer.session import ONNXRUNTIME_VERSION
+from edge_infer.tensors import whole_feeds
 
 __all__ = ["Check", "replay", "verify"]
 
@@ -100,27 +100,13 @@ def replay(model: Model, goldens: Goldens) -> list[str]:
 
 def _replay_whole(model: Model, goldens: Goldens) -> list[str]:
     """The same by the graph's own inputs and outputs, as another host runs it (FORMAT.md, section 4)."""
-    answers = model.run(_whole_feeds(model.manifest.inputs, goldens))
+    answers = model.run(whole_feeds(model.manifest.inputs, goldens.rows))
     outputs = [(output, [answers[name] for name in output.tensors]) for output in model.manifest.outputs]
     return [
         f"in the graph as a whole, {difference}"
         for output, parts in outputs
         for difference in _differences(output.method, parts if output.listed else parts[0], goldens)
     ]
-
-
-def _whole_feeds(inputs: Inputs, goldens: Goldens) -> dict[str, NDArray[Any]]:
-    """Rows as FORMAT.md (section 3) tells other hosts to make them tensors."""
-    feeds = {}
-    for tensor in inputs.tensors:
-        text = tensor.dtype == "string"
-        array = np.empty((len(goldens.rows), tensor.width), dtype=object if text else tensor.dtype)
-        for place, column in enumerate(inputs.columns):
-            if column.tensor == tensor.name:
-                gap = (tensor.missing or "") if text else np.nan
-                array[:, column.index] = [gap if row[place] is None else row[place] for row in goldens.rows]
-        feeds[tensor.name] = array
-    return feeds
 
 
 def _differences(method: str, got: Any, goldens: Goldens) -> list[str]:

@@ -22,6 +22,7 @@ from edge_infer.errors import (
     InferenceError,
     ParityError,
     RuntimeFitError,
+    SchemaError,
     UnsupportedModelError,
     UsageError,
 )
@@ -36,6 +37,7 @@ from edge_infer.manifest import (
     render_manifest,
 )
 from edge_infer.model import Model
+from edge_infer.tensors import whole_feeds
 from edge_infer.verification import verify
 from edge_infer_convert.answers import Answers
 from edge_infer_convert.blame import blame
@@ -44,7 +46,7 @@ from edge_infer_convert.boosters import readings_kept
 from edge_infer_convert.exactness import is_exact
 from edge_infer_convert.golden_rows import make_goldens
 from edge_infer_convert.graph.assemble import Assembled, assemble, needs
-from edge_infer_convert.parity import RELATIVE, Parity, compare, require_equal, whole_feeds
+from edge_infer_convert.parity import RELATIVE, Parity, compare, require_equal
 from edge_infer_convert.probes import make_probes
 from edge_infer_convert.reference import make_reference
 from edge_infer_convert.schema import Schema, make_schema
@@ -250,9 +252,15 @@ def _failure(failures: dict[str, EdgeInferError]) -> EdgeInferError:
 
 
 def _order(schema: Schema, precision: str) -> tuple[tuple[str, ...], str]:
+    if precision == "float32":
+        times = [column.name for column in schema.columns if column.kind == "datetime"]
+        if times:
+            raise SchemaError(f"column {times[0]!r} holds times, which need precision 'float64' or 'auto'")
     if precision != "auto":
         return (precision,), "asked for"
     for column in schema.columns:
+        if column.kind == "datetime":
+            return ("float64",), f"column {column.name!r} holds times, which float32 does not hold exactly"
         if column.kind == "integer" and column.range and max(map(abs, column.range)) > _EXACT_WHOLE:
             return ("float64",), f"column {column.name!r} holds whole numbers that float32 does not hold exactly"
     return ("float32", "float64"), "proven equal on the probes"
@@ -274,7 +282,7 @@ def _gate(
         write_report(Path(report), name, model.manifest, parity)
     culprit = None
     if not parity.equal:
-        culprit = blame(assembled, whole_feeds(model, parity.probes), parity, RELATIVE[precision])
+        culprit = blame(assembled, whole_feeds(model.manifest.inputs, parity.probes.rows), parity, RELATIVE[precision])
     require_equal(parity, names, culprit)
     return parity
 

@@ -63,10 +63,15 @@ def _goldens(parity: Parity, original: Original, chosen: list[int]) -> Goldens:
     rows = [parity.probes.rows[row] for row in chosen]
     answers = {c.method: _plain(_joined(original.answer(c.method, rows)).tolist()) for c in parity.comparisons}
     return Goldens(
-        rows=tuple(rows),
+        rows=tuple(tuple(_written(cell) for cell in row) for row in rows),
         answers={method: tuple(values) for method, values in answers.items()},
         tolerances={c.method: Tolerance(c.tolerance.relative * _SLACK, c.tolerance.scale) for c in parity.comparisons},
     )
+
+
+def _written(cell: Any) -> Any:
+    """JSON has no times: they are written as ISO 8601."""
+    return cell.isoformat() if hasattr(cell, "isoformat") else cell
 
 
 def _joined(answer: Any) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, is_classifier, is_clusterer, is_outlier_
 from sklearn.tree._tree import Tree
 
 from edge_infer.manifest import METHODS, Column
+from edge_infer_convert.cells import cell_of
 from edge_infer_convert.text.phrases import Phrases
 
 __all__ = ["REFUSALS", "Original", "Row"]
@@ -145,6 +146,8 @@ class Original:
                 for i, column in enumerate(cells)
             ]
             return np.array(filled, dtype=object).T
+        if all(column.kind == "datetime" for column in self.columns):
+            return np.stack([self._series(i, column, cells[i]) for i, column in enumerate(self.columns)], axis=1)
         return np.array(cells, dtype=np.float64).T.astype(self.dtype)
 
     def _series(self, position: int, column: Column, cells: tuple[Any, ...]) -> Any:
@@ -155,6 +158,8 @@ class Original:
             values = pd.Series([marker if cell is None else cell for cell in cells], dtype=object)
             dtype: Any = column.dtype if column.dtype in ("str", "string") else object
             return values.astype(dtype)
+        if column.times is not None:
+            return _times(column, cells)
         if column.kind == "boolean" and column.dtype == "object":  # booleans and None: an encoder tells them apart
             return pd.Series(list(cells), dtype=object)
         if None in cells or column.kind == "number":
@@ -198,12 +203,18 @@ def _categorical(column: Column, cells: tuple[Any, ...]) -> Any:
     return pd.Categorical(cells, categories=[*known, *sorted(unknown)])
 
 
+def _times(column: Column, cells: tuple[Any, ...]) -> Any:
+    """Datetimes as a numpy array; those with a time zone as a series."""
+    assert column.times is not None
+    if column.times.zoned:
+        return pd.Series(list(cells), dtype=column.dtype)
+    return np.array([np.datetime64(cell) for cell in cells]).astype(column.dtype)
+
+
 def _typical(column: Column) -> Any:
     if column.categories:
         return column.categories[0]
     if column.kind == "boolean":
         return False
-    if column.range is None:
-        return 0 if column.kind == "integer" else 0.0
-    middle = (column.range[0] + column.range[1]) / 2
-    return round(middle) if column.kind == "integer" else middle
+    low, high = column.range or (0.0, 0.0)
+    return cell_of(column, (low + high) / 2)

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from edge_infer.errors import InputError, ParityError
 from edge_infer.goldens import Tolerance
 from edge_infer.model import Model
+from edge_infer.tensors import whole_feeds
 from edge_infer.verification import within
 from edge_infer_convert.answers import Answers
 from edge_infer_convert.doubt import ROUNDING, TIE
 from edge_infer_convert.probes import Probes
 from edge_infer_convert.structural_proof import Proof
 
-__all__ = ["RELATIVE", "Comparison", "Parity", "Rounded", "compare", "near_ties", "require_equal", "whole_feeds"]
+__all__ = ["RELATIVE", "Comparison", "Parity", "Rounded", "compare", "near_ties", "require_equal"]
 
 #: |converted − original| ≤ RELATIVE × max(|original|, in-range size of the output)
 RELATIVE: Final = {"float32": 1e-5, "float64": 1e-9}
@@ -159,28 +160,12 @@ def _rows_of(answer: Any, rows: NDArray[np.int64]) -> Any:
 
 def _whole_answers(model: Model, probes: Probes) -> dict[str, Any]:
     """The answers of the graph as any other host runs it, by its own inputs and outputs."""
-    found = model.run(whole_feeds(model, probes))
+    found = model.run(whole_feeds(model.manifest.inputs, probes.rows))
     answers = {}
     for output in model.manifest.outputs:
         parts = [found[name] for name in output.tensors]
         answers[output.method] = parts if output.listed else parts[0]
     return answers
-
-
-def whole_feeds(model: Model, probes: Probes) -> dict[str, NDArray[Any]]:
-    """The probes as tensors of the uncut graph."""
-    feeds = {}
-    columns = list(zip(*probes.rows, strict=True))
-    for tensor in model.manifest.inputs.tensors:
-        text = tensor.dtype == "string"
-        array = np.empty((len(probes.rows), tensor.width), dtype=object if text else np.float64)
-        for place, column in enumerate(model.manifest.inputs.columns):
-            if column.tensor == tensor.name:
-                gap = (tensor.missing or "") if text else np.nan
-                array[:, column.index] = [gap if cell is None else cell for cell in columns[place]]
-        with np.errstate(over="ignore"):
-            feeds[tensor.name] = array if text else array.astype(tensor.dtype)
-    return feeds
 
 
 def _rounded(

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge_infer.manifest import Column
+from edge_infer_convert.cells import cell_of, is_missing_cell
 from edge_infer_convert.graph.plan import Step
 from edge_infer_convert.graph.tables import UNKNOWN_TEXT
 from edge_infer_convert.original import REFUSALS, Original, Row
@@ -97,9 +98,9 @@ def _values(column: Column, rng: np.random.Generator, count: int, stretch: float
     low, high = column.range or (0.0, 1.0)
     middle, half = (low + high) / 2, max((high - low) / 2, abs(high) * 1e-3, 1e-6) * stretch
     numbers = rng.uniform(middle - half, middle + half, size=count)
-    if column.kind == "integer":
-        return [round(number) for number in numbers]
-    return [float(f"{number:.6g}") for number in numbers]
+    if column.kind == "number":
+        return [float(f"{number:.6g}") for number in numbers]
+    return [cell_of(column, number) for number in numbers.tolist()]
 
 
 def _beyond(column: Column) -> Any:
@@ -120,10 +121,9 @@ def _edge_rows(schema: Schema) -> list[Row]:
             odd.append(None)
         if column.categories is not None and column.unknown:
             odd.append(UNKNOWN_TEXT if column.kind == "string" else _beyond(column))
-        elif column.kind in ("number", "integer") and not column.categories:
-            whole = column.kind == "integer"
-            odd += [0 if whole else 0.0, *((round(end) if whole else end) for end in column.range or ())]
-            odd += [] if whole or not column.infinite else [float("inf"), float("-inf")]
+        elif column.kind in ("number", "integer", "datetime") and not column.categories:
+            odd += [cell_of(column, number) for number in (0.0, *(column.range or ()))]
+            odd += [float("inf"), float("-inf")] if column.infinite else []
         rows += [(*base[:i], value, *base[i + 1 :]) for value in odd[:210]]
         if len(rows) > 5000:
             break
@@ -135,19 +135,26 @@ def _threshold_rows(schema: Schema, rng: np.random.Generator) -> list[Row]:
     at: dict[int, list[Any]] = {}
     for step in schema.plan.steps:
         for column, values in raw_thresholds(step):
-            if schema.columns[column].kind == "number":
+            if schema.columns[column].kind in ("number", "integer", "datetime"):
                 at.setdefault(column, []).append(values)
     merged = {column: np.unique(np.concatenate(values)) for column, values in at.items()}
-    beside = {column: neighbours(own) for column, own in _bounded(merged, rng).items()}
+    beside = {i: _beside(schema.columns[i], own) for i, own in _bounded(merged, rng).items()}
     count = min(max(map(len, beside.values()), default=0), _THRESHOLD_ROWS)
     cells = list(zip(*_random_rows(schema, rng, count, 1.0), strict=True)) if count else []
     for column, own in beside.items():
         places = rng.permutation(count)[: len(own)]
         filled = list(cells[column])
         for place, value in zip(places, rng.permutation(own)[: len(places)].tolist(), strict=True):
-            filled[place] = value
+            filled[place] = cell_of(schema.columns[column], value)
         cells[column] = tuple(filled)
     return list(zip(*cells, strict=True))
+
+
+def _beside(column: Column, thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The numbers that a column can hold around its thresholds."""
+    if column.kind == "number":
+        return neighbours(thresholds)
+    return np.unique(np.concatenate([np.floor(thresholds), np.ceil(thresholds)]))
 
 
 def _bounded(thresholds: dict[int, Any], rng: np.random.Generator) -> dict[int, Any]:
@@ -235,8 +242,11 @@ def _sample_rows(schema: Schema, rng: np.random.Generator) -> list[Row]:
     if isinstance(schema.sample, pd.DataFrame):
         columns = [schema.sample.iloc[chosen, i].tolist() for i in range(schema.sample.shape[1])]
     else:
-        columns = [schema.sample[chosen, i].tolist() for i in range(schema.sample.shape[1])]
-    return list(zip(*([_cell(value) for value in column] for column in columns), strict=True))
+        columns = [list(schema.sample[chosen, i]) for i in range(schema.sample.shape[1])]
+    cells = ([None if is_missing_cell(value) else value for value in column] for column in columns)
+    rows = list(zip(*cells, strict=True))
+    times = [i for i, column in enumerate(schema.columns) if column.kind == "datetime"]
+    return [row for row in rows if all(row[i] is not None for i in times)]
 
 
 def _kept_by_step(schema: Schema, step: Step) -> list[Row]:
@@ -251,10 +261,6 @@ def _kept_by_step(schema: Schema, step: Step) -> list[Row]:
             found = unscaled(feature, np.array([value]))
             if found is not None:
                 column, raw = found[0], float(found[1][0])
-                row[column] = raw if schema.columns[column].kind == "number" else round(raw)
+                row[column] = cell_of(schema.columns[column], raw)
         made.append(tuple(row))
     return made
-
-
-def _cell(value: Any) -> Any:
-    return None if value is None or value is pd.NA or (isinstance(value, float) and value != value) else value

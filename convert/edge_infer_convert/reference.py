@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge_infer.manifest import Column
+from edge_infer_convert.cells import numbers_of
 from edge_infer_convert.schema import Schema
 
 __all__ = ["make_reference"]
@@ -44,7 +45,7 @@ def _profile(column: Column, values: pd.Series[Any]) -> dict[str, Any]:
         return {"missing": missing, **_bins(np.asarray(present.astype(str).str.len(), np.float64))}
     if column.kind == "string":
         return {"missing": missing, **_counts(present.astype(str))}
-    return {"missing": missing, **_bins(present.to_numpy(np.float64))}
+    return {"missing": missing, **_bins(numbers_of(present))}
 
 
 def _counts(values: pd.Series[Any]) -> dict[str, Any]:

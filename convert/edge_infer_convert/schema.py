@@ -18,6 +18,7 @@ from sklearn.exceptions import NotFittedError
 from edge_infer.errors import Blocker, SchemaError, UnsupportedModelError
 from edge_infer.manifest import Column
 from edge_infer_convert.boosters import adapt, learned_names
+from edge_infer_convert.cells import is_missing_cell, numbers_of
 from edge_infer_convert.graph import columnwise
 from edge_infer_convert.graph.plan import Branch, Feature, Plan, Raw, Step, walk_plan
 from edge_infer_convert.graph.tables import UNKNOWN_TEXT, root, text_categories
@@ -299,20 +300,16 @@ def _kind(name: str, values: Any) -> str:
     if isinstance(dtype, pd.CategoricalDtype):
         dtype = dtype.categories.dtype
     if dtype.kind == "O":
-        present = {type(value) for value in values if not _missing_cell(value)}
+        present = {type(value) for value in values if not is_missing_cell(value)}
         if present <= {bool, np.bool_}:
             return "boolean"
         if not all(issubclass(kind, int | float | np.number) for kind in present):
             kinds = ", ".join(sorted(kind.__name__ for kind in present))
             raise SchemaError(f"column {name!r} holds {kinds}: expected numbers, booleans or text")
         return "number"
-    if dtype.kind in "mM":
-        raise SchemaError(f"column {name!r} holds dates: turn them into numbers before the model (not supported yet)")
-    return {"b": "boolean", "i": "integer", "u": "integer"}.get(dtype.kind, "number")
-
-
-def _missing_cell(value: Any) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float) and value != value)
+    if dtype.kind == "m":
+        raise SchemaError(f"column {name!r} holds durations: turn them into numbers before the model")
+    return {"b": "boolean", "i": "integer", "u": "integer", "M": "datetime"}.get(dtype.kind, "number")
 
 
 def _as_kind(value: float, kind: str) -> Any:
@@ -322,7 +319,7 @@ def _as_kind(value: float, kind: str) -> Any:
 
 
 def _observed(values: Any) -> tuple[float, float] | None:
-    numbers = pd.to_numeric(pd.Series(np.asarray(values)), errors="coerce").to_numpy(np.float64)
+    numbers = numbers_of(values)
     finite = numbers[np.isfinite(numbers)]
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
 
@@ -331,7 +328,7 @@ def _missing_marker(values: Any) -> Any:
     """What a missing value looks like in the sample; NaN where none is seen."""
     if values is None:
         return np.nan
-    return next((value for value in values if _missing_cell(value) and value is not pd.NA), np.nan)
+    return next((value for value in values if is_missing_cell(value) and value is not pd.NA), np.nan)
 
 
 def _number_categories(plan: Plan) -> dict[int, list[float]]:
@@ -392,7 +389,8 @@ def _strict(plan: Plan) -> set[int]:
 
 def _asked(original: Original, strict: set[int]) -> tuple[Column, ...]:
     base = original.typical_row()
-    fixed = {i for i, column in enumerate(original.columns) if column.free_text}  # no vectoriser takes a missing text
+    # No vectoriser takes a missing text, and scikit-learn makes the number -2^63 of a missing time.
+    fixed = {i for i, column in enumerate(original.columns) if column.free_text or column.kind == "datetime"}
     missing = _forgiven(original, base, {i: None for i in range(len(base)) if i not in fixed})
     infinite = _forgiven(original, base, {i: np.inf for i, c in enumerate(original.columns) if c.kind == "number"})
     strange = {i: _unknown_value(c) for i, c in enumerate(original.columns) if _may_be_unknown(c) and i not in strict}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,21 +119,29 @@ def _load_pickle(file: Path) -> Any:
         ) from error
 
 
-def read_sample(path: str | os.PathLike[str], target_column: str | None = None) -> pd.DataFrame:
+def read_sample(
+    path: str | os.PathLike[str], target_column: str | None = None, date_columns: Sequence[str] = ()
+) -> pd.DataFrame:
     """Training data or a sample of it: CSV, TSV, Parquet or JSON Lines; the target column is left out.
+
+    date_columns: read as times, as pandas.to_datetime reads them. CSV and JSON have texts in their place.
 
     Raises:
         FileNotFoundError: there is no such file.
-        SchemaError: the file cannot be read as a table, or has no such target column.
+        SchemaError: the file cannot be read as a table, has no such column, or no dates in one of `date_columns`.
     """
     file = Path(path)
     frame = _read_table(file)
-    if target_column is None:
-        return frame
-    if target_column not in frame.columns:
-        names = ", ".join(map(repr, frame.columns[:20]))
-        raise SchemaError(f"{file} has no column {target_column!r} to leave out; it has {names}")
-    return frame.drop(columns=target_column)
+    for name, purpose in ((target_column, "to leave out"), *((name, "of dates") for name in date_columns)):
+        if name is not None and name not in frame.columns:
+            names = ", ".join(map(repr, frame.columns[:20]))
+            raise SchemaError(f"{file} has no column {name!r} {purpose}; it has {names}")
+    for name in date_columns:
+        try:
+            frame[name] = pd.to_datetime(frame[name])
+        except (ValueError, TypeError) as error:
+            raise SchemaError(f"{file}, column {name!r}: expected dates or times; {error}") from error
+    return frame if target_column is None else frame.drop(columns=target_column)
 
 
 def _read_table(file: Path) -> pd.DataFrame:

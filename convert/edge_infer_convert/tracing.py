@@ -101,7 +101,13 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def _refuse(self, *args: Any) -> Any:
         raise Untraceable("it asks for values (if, float(), len, a loop over rows), which differ from call to call")
 
-    __bool__ = __float__ = __int__ = __len__ = __iter__ = __array__ = __index__ = _refuse
+    __bool__ = __float__ = __int__ = __len__ = __iter__ = __index__ = _refuse
+
+    def __array__(self, *args: Any, **options: Any) -> Any:
+        raise Untraceable(
+            "it makes a plain array of its input (np.array, np.asarray, np.c_, np.r_, math); "
+            "use the input as it is, np.column_stack and numpy's functions"
+        )
 
     # --- shapes ---
 
@@ -152,6 +158,8 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def astype(self, dtype: Any, **_: Any) -> Traced:
         if np.dtype(dtype).kind == "f":
             return self.numbers()
+        if np.dtype(dtype) == np.int64:  # of times too, which are whole numbers already
+            return _formula(_as_int64)(self.builder, self)
         raise Untraceable(f"astype({dtype})")
 
     def clip(self, low: Any = None, high: Any = None, *, lower: Any = None, upper: Any = None) -> Traced:
@@ -310,6 +318,39 @@ def _cosine(builder: GraphBuilder, x: str) -> str:
     return builder.node("Sin", builder.node("Add", x, builder.constant(np.pi / 2)))
 
 
+def _trunc(builder: GraphBuilder, x: str) -> str:
+    """Toward zero."""
+    return builder.node("Mul", builder.node("Sign", x), builder.node("Floor", builder.node("Abs", x)))
+
+
+def _as_int64(builder: GraphBuilder, x: str) -> str:
+    """As x86-64 casts: NaN and what int64 does not hold become its lowest number."""
+    held = builder.node("Less", builder.node("Abs", x), builder.constant(2.0**63))
+    return builder.node("Where", held, _trunc(builder, x), builder.constant(-(2.0**63)))
+
+
+def _divided(builder: GraphBuilder, a: str, b: str) -> tuple[str, str]:
+    """Quotient and remainder as Python and numpy have them, the remainder of b's sign (npy_divmod in npy_math)."""
+    zero, one = builder.constant(0.0), builder.constant(1.0)
+    rest = builder.node("Mod", a, b, fmod=1)
+    sides = builder.node("Less", builder.node("Mul", builder.node("Sign", rest), builder.node("Sign", b)), zero)
+    rest = builder.node("Where", sides, builder.node("Add", rest, b), rest)
+    quotient = builder.node("Div", builder.node("Sub", a, rest), b)
+    whole = builder.node("Floor", quotient)
+    above = builder.node("Greater", builder.node("Sub", quotient, whole), builder.constant(0.5))
+    whole = builder.node("Where", above, builder.node("Add", whole, one), whole)
+    by_zero = builder.node("Equal", b, zero)
+    return builder.node("Where", by_zero, builder.node("Div", a, b), whole), rest
+
+
+def _division(part: int) -> Made:
+    def made(builder: GraphBuilder, a: Traced, b: Traced) -> Traced:
+        tensor = _divided(builder, a.numbers().tensor, b.numbers().tensor)[part]
+        return Traced(builder, tensor, _together((a, b)))
+
+    return made
+
+
 _UFUNCS: Final[dict[str, Made]] = {
     **{name: _node(op) for name, op in {"add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div"}.items()},
     **{
@@ -330,6 +371,9 @@ _UFUNCS: Final[dict[str, Made]] = {
     "bitwise_or": _node("Or", flags=True, logical=True),
     "logical_not": _node("Not", flags=True, logical=True),
     "invert": _node("Not", flags=True, logical=True),
+    "floor_divide": _division(0),
+    "remainder": _division(1),
+    "trunc": _formula(_trunc),
     "positive": lambda builder, x: x,
     "square": _formula(_square),
     "log1p": _formula(_log1p),

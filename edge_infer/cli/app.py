@@ -189,6 +189,9 @@ def _convert(
     target_column: Annotated[
         str | None, typer.Option("--target-column", metavar="NAME", help="A column of the data to leave out.")
     ] = None,
+    date_column: Annotated[
+        list[str] | None, typer.Option("--date-column", metavar="NAME", help="A column of dates in a CSV. Repeatable.")
+    ] = None,
     name: Annotated[str | None, typer.Option("--name", help="The model's name. Left out: the file's.")] = None,
     version: Annotated[str, typer.Option("--version", help="The model's version.")] = "1.0.0",
     output: Annotated[
@@ -211,22 +214,22 @@ def _convert(
     ] = False,
     json: Json = False,
 ) -> None:
+    from edge_infer.cli.data_file import DataFile
+
+    sample = DataFile(data, target_column, date_column or ())
     if check:
         from edge_infer.cli import check as checking
 
-        raise typer.Exit(
-            checking.run(model=model, data=data, target_column=target_column, trust_pickle=trust_pickle, json=json)
-        )
+        raise typer.Exit(checking.run(model=model, data=sample, trust_pickle=trust_pickle, json=json))
     from edge_infer.cli import convert
 
     raise typer.Exit(
         convert.run(
             model=model,
-            data=data,
+            data=sample,
             name=name,
             version=version,
             output=output,
-            target_column=target_column,
             trust_pickle=trust_pickle,
             precision=precision.value,
             report=report,

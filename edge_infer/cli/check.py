@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from edge_infer.cli.console import dumps, wrapped, write
+from edge_infer.cli.data_file import DataFile
 from edge_infer.cli.extras import needs_converter
 
 __all__ = ["run"]
 
 
-def run(*, model: str, data: str | None, target_column: str | None, trust_pickle: bool, json: bool) -> int:
+def run(*, model: str, data: DataFile, trust_pickle: bool, json: bool) -> int:
     """The command; 1 where something blocks."""
     with needs_converter("edge-infer convert"):
         from edge_infer_convert import load_estimator, preflight
-        from edge_infer_convert.sources import read_sample
     estimator = load_estimator(model, trust_pickle=trust_pickle)
-    found = preflight(estimator, None if data is None else read_sample(data, target_column))
+    found = preflight(estimator, data.read())
     if json:
         write(dumps(_as_object(found)))
     else:

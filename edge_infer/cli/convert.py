@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_infer.cli.console import dumps, wrapped, write
+from edge_infer.cli.data_file import DataFile
 from edge_infer.cli.extras import needs_converter
 from edge_infer.cli.progress import Progress
 from edge_infer.errors import UsageError
@@ -17,11 +18,10 @@ __all__ = ["run"]
 def run(
     *,
     model: str,
-    data: str | None,
+    data: DataFile,
     name: str | None,
     version: str,
     output: str | None,
-    target_column: str | None,
     trust_pickle: bool,
     precision: str,
     report: str | None,
@@ -31,17 +31,15 @@ def run(
     """The command; its exit code."""
     name = name if name is not None else _name_of(Path(model))
     target = Path(output if output is not None else f"{name}-{version}.onnx")
-    _check_files(model, data, target, report)
+    _check_files(model, data.path, target, report)
     with Progress() as progress:
         progress("load", model)
         with needs_converter("edge-infer convert"):
             from edge_infer_convert import convert, load_estimator
-            from edge_infer_convert.sources import read_sample
         estimator = load_estimator(model, trust_pickle=trust_pickle)
-        sample = None if data is None else read_sample(data, target_column)
         conversion = convert(
             estimator,
-            data=sample,
+            data=data.read(),
             name=name,
             version=version,
             output=target,

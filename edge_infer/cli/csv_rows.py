@@ -197,7 +197,12 @@ def cell_reader(column: Column) -> Callable[[str], Any]:
     if column.free_text:
         return str
     missing = MISSING.difference(c for c in column.categories or () if isinstance(c, str))
-    converters: dict[str, Callable[[str], Any]] = {"string": str, "boolean": _boolean, "integer": _integer}
+    converters: dict[str, Callable[[str], Any]] = {
+        "string": str,
+        "datetime": str,
+        "boolean": _boolean,
+        "integer": _integer,
+    }
     convert = converters.get(column.kind, _number)
 
     def read(text: str) -> Any:

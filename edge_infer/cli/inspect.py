@@ -98,7 +98,8 @@ def _column_row(column: Column) -> tuple[str, ...]:
     if column.categories is not None:
         values = _labels(column.categories, 40)
     elif column.range is not None:
-        values = f"{column.range[0]:.6g} … {column.range[1]:.6g}"
+        times = column.times
+        values = " … ".join(times.shown(end) if times else f"{end:.6g}" for end in column.range)
     others = "any" if column.categories is None else "taken" if column.unknown else "refused"
     return column.name, column.kind, values, "taken" if column.missing else "refused", others
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from edge_infer.errors import UnsupportedModelError
 from edge_infer_convert.boosters.adapter import FittedBooster
 from edge_infer_convert.boosters.codes import CategoryCodes, whole_codes
 from edge_infer_convert.boosters.reading import read_once
+from edge_infer_convert.boosters.ubjson import check_whole
 from edge_infer_convert.graph.builder import GraphBuilder
 from edge_infer_convert.operators.numeric import first_largest, flat, two_columns
 from edge_infer_convert.operators.registry import operator
@@ -354,6 +356,8 @@ def split_points(model: Any) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     return read.trees.feature[numeric], read.trees.threshold[numeric]
 
 
-def from_file(path: Any) -> XGBoostBooster:
+def from_file(path: Path) -> XGBoostBooster:
     """The booster in a .json or .ubj file."""
+    if path.suffix.lower() == ".ubj":
+        check_whole(path.read_bytes())
     return XGBoostBooster(xgboost.Booster(model_file=str(path)))

@@ -263,7 +263,8 @@ class _Walk:
     def _text_step(self, estimator: Any, text: list[bool], name: str) -> str:
         if columnwise.keeps_text(estimator) and all(text):
             return "text"
-        reason, remedy = "gets text columns", "Encode them before it (OneHotEncoder, TargetEncoder, TfidfVectorizer …)."
+        reason = "gets text columns"
+        remedy = "Encode them before it (OneHotEncoder, TargetEncoder, TfidfVectorizer …); dates: --date-column."
         if columnwise.keeps_text(estimator):
             reason, remedy = "takes text and number columns together", "Give each kind a transformer of its own."
         self.blockers.append(Blocker(name, type(estimator).__name__, reason, remedy))

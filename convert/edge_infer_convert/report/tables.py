@@ -141,7 +141,8 @@ def _column(column: Column) -> list[str]:
     if column.categories is not None:
         values = listing(column.categories)
     elif column.range is not None:
-        values = f"{number(column.range[0], 6)} to {number(column.range[1], 6)}"
+        times = column.times
+        values = " to ".join(times.shown(end) if times else number(end, 6) for end in column.range)
     else:
         values = "any"
     unknown = _allowed(column.unknown) if column.categories is not None else "–"

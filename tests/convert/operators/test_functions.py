@@ -40,6 +40,9 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "shares": _row_shares,
     "flags": lambda X: (X > 0) & (X < 10),
     "mean": lambda X: np.mean(X, axis=1, keepdims=True),
+    "whole quotients": lambda X: X // 3.0,
+    "remainders": lambda X: X % -3.0,
+    "cut to whole numbers": lambda X: X.astype(int) / 2 + X.astype("int64") % 7,
     "round": lambda X: np.round(X, 1),
 }
 
@@ -69,6 +72,8 @@ UNTRACEABLE: dict[str, tuple[Callable[[Any], Any], str]] = {
     "branch": (_branching, "'_branching' cannot be traced"),
     "value": (lambda X: X * float(X[0, 0]), "indexes rows"),
     "constant": (lambda X: np.zeros((X.shape[0], 1)), "number of rows"),
+    "array": (np.asarray, "makes a plain array"),
+    "np.c_": (lambda X: np.c_[X[:, 0], X[:, 1]], "np.column_stack"),
     "sort": (lambda X: np.sort(X, axis=1), "numpy.sort has no recording"),
     "mean over the batch": (lambda X: X - X.mean(axis=0), "not over the columns"),
     "accumulate": (lambda X: np.add.accumulate(X, axis=1), "add.accumulate"),

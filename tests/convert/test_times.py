@@ -1,0 +1,138 @@
+"""Models of dates and times against scikit-learn's own answers; and the way of such a model through the CLI."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, MinMaxScaler, OneHotEncoder, StandardScaler
+
+import edge_infer
+from edge_infer.errors import SchemaError
+from edge_infer_convert import convert
+from tests.convert.operators.drawn import assert_converted, few, seeds
+
+
+def dated(seed: int, unit: str = "us", zone: str | None = None, rows: int = 80) -> tuple[pd.DataFrame, Any]:
+    """A column of times, one of numbers, and a target of both."""
+    rng = np.random.default_rng(seed)
+    joined = pd.Series(pd.Timestamp("2019-03-01") + pd.to_timedelta(rng.integers(0, 2000 * 86400, rows), unit="s"))
+    frame = pd.DataFrame({"joined": joined.astype(f"datetime64[{unit}]"), "age": np.round(rng.normal(40, 9, rows), 2)})
+    y = (frame["joined"] - frame["joined"].min()).dt.days + frame["age"]
+    if zone is not None:
+        frame["joined"] = frame["joined"].dt.tz_localize("UTC").dt.tz_convert(zone)
+    return frame, y.to_numpy(np.float64)
+
+
+def _days(frame: Any) -> Any:
+    return frame.astype("int64") // 86_400_000_000
+
+
+MODELS: dict[str, Callable[[], Any]] = {
+    "scaled": lambda: make_column_transformer((StandardScaler(), ["joined"]), remainder="passthrough"),
+    "between 0 and 1": lambda: make_pipeline(
+        make_column_transformer((MinMaxScaler(), ["joined"]), remainder="passthrough"), LinearRegression()
+    ),
+    "imputed": lambda: make_column_transformer((SimpleImputer(), ["joined"])),
+    "days": lambda: make_pipeline(
+        make_column_transformer((FunctionTransformer(_days), ["joined"]), remainder="passthrough"), LinearRegression()
+    ),
+    "forest": lambda: make_pipeline(
+        make_column_transformer((MinMaxScaler(), ["joined"]), remainder="passthrough"),
+        RandomForestRegressor(10, random_state=0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+@few
+@given(seeds, st.sampled_from(["s", "ms", "us", "ns"]))
+def test_models_of_times_answer_as_the_original(name: str, zone: str | None, seed: int, unit: str) -> None:
+    X, y = dated(seed, unit, zone)
+    conversion = assert_converted(MODELS[name]().fit(X, y), X)
+    assert conversion.manifest.precision == "float64"
+    assert "times" in conversion.manifest.precision_reason
+
+
+@few
+@given(seeds)
+def test_bins_of_times_answer_as_the_original(seed: int) -> None:
+    X, _ = dated(seed)
+    assert_converted(make_column_transformer((KBinsDiscretizer(4), ["joined"])).fit(X), X)
+
+
+@few
+@given(seeds, st.sampled_from(["D", "s", "us"]))
+def test_arrays_of_times_answer_as_the_original(seed: int, unit: str) -> None:
+    days = (
+        np.random.default_rng(seed).integers(0, 20_000, (60, 2)).astype("datetime64[D]").astype(f"datetime64[{unit}]")
+    )
+    assert_converted(StandardScaler().fit(days), days, rows=days[::-1])
+
+
+def test_encoded_times_durations_and_float32_are_refused() -> None:
+    X, y = dated(1)
+    with pytest.raises(SchemaError, match="encodes dates"):
+        convert(make_column_transformer((OneHotEncoder(), ["joined"])).fit(X), data=X, name="joined")
+    with pytest.raises(SchemaError, match="'joined' holds times, which need precision"):
+        convert(MODELS["scaled"]().fit(X, y), data=X, name="joined", precision="float32")
+    lasted = X.assign(joined=X["joined"] - X["joined"].min())
+    with pytest.raises(SchemaError, match="'joined' holds durations"):
+        convert(MODELS["scaled"]().fit(lasted, y), data=lasted, name="joined")
+
+
+def test_gaps_in_the_sample_are_left_out_and_refused_by_the_artifact() -> None:
+    X, y = dated(2)
+    X.loc[3, "joined"] = pd.NaT
+    model = edge_infer.load(convert(MODELS["scaled"]().fit(X.drop(index=3), y[1:]), data=X, name="joined").data)
+    with pytest.raises(edge_infer.InputError, match=r"column 'joined'.*a date or time.*missing"):
+        model.transform(X)
+    assert model.transform(X.drop(index=3)).shape == (79, 2)
+
+
+def test_a_csv_with_dates_through_the_command_line(tmp_path: Path) -> None:
+    X, y = dated(3)
+    pipeline = MODELS["days"]().fit(X, y)
+    joblib.dump(pipeline, tmp_path / "model.joblib")
+    X.to_csv(tmp_path / "train.csv", index=False)
+    call(
+        tmp_path,
+        "convert",
+        "model.joblib",
+        "--data",
+        "train.csv",
+        "--date-column",
+        "joined",
+        "--trust-pickle",
+        "-o",
+        "joined.onnx",
+    )
+    assert "2019-" in call(tmp_path, "inspect", "joined.onnx")
+    assert "goldens" in call(tmp_path, "verify", "joined.onnx")
+    answers = call(tmp_path, "predict", "joined.onnx", "train.csv").split()
+    np.testing.assert_allclose([float(answer) for answer in answers[-5:]], pipeline.predict(X)[-5:], rtol=1e-9)
+    record = call(tmp_path, "predict", "joined.onnx", '{"joined": "2024-05-01", "age": 30}')
+    wanted = pipeline.predict(pd.DataFrame({"joined": [pd.Timestamp("2024-05-01").as_unit("us")], "age": [30.0]}))[0]
+    assert float(record.split()[-1]) == pytest.approx(wanted, rel=1e-9)
+
+
+def call(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "edge_infer.cli", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
