@@ -3,7 +3,8 @@
 The nodes are read back from the finished graph, and walked beside scikit-learn's own `tree_` arrays, all trees at
 once, a level at a time. Thresholds are compared by what they must do: scikit-learn casts features to float32, and a
 float32 goes left if it is ≤ the float64 threshold t. So float32(s) ≤ t < float32(the next number above s) holds for
-the graph's s in float32 and float64 alike, and for no other.
+the graph's s in float32 and float64 alike, and for no other. Boosters are held against the nodes of their own dump,
+thresholds and sets of categories bit by bit.
 """
 
 from __future__ import annotations
@@ -17,21 +18,20 @@ from onnx import ModelProto, NodeProto, numpy_helper
 
 from edge_infer.errors import ParityError
 from edge_infer_convert.graph.builder import ML, GraphBuilder
-from edge_infer_convert.graph.claims import TreeClaim
+from edge_infer_convert.graph.claims import NodeClaim, TreeClaim
+from edge_infer_convert.operators.tree_ensemble import LEAF, LEQ, MEMBER, NO_CODE
 
 __all__ = ["Proof", "prove_trees"]
 
-_LEQ: Final = 0  # nodes_modes: x ≤ threshold
 _PASSED: Final = ("Cast", "Concat", "Reshape", "Identity")  # between numbers of leaves and their table
 _Ints = NDArray[np.int64]
 
 
 class Proof(NamedTuple):
-    """What was found equal: `trees` with `nodes` in all, leaves included, and the trees of no claim."""
+    """What was found equal: `trees` with `nodes` in all, leaves included."""
 
     trees: int
     nodes: int
-    unclaimed: int
 
 
 def prove_trees(model: ModelProto | bytes, builder: GraphBuilder) -> Proof:
@@ -41,17 +41,15 @@ def prove_trees(model: ModelProto | bytes, builder: GraphBuilder) -> Proof:
         ParityError: naming the ensemble, the tree, the node and what differs.
     """
     read = model if isinstance(model, ModelProto) else ModelProto.FromString(model)
-    trees = nodes = unclaimed = 0
+    trees = nodes = 0
     ensembles = [node for node in read.graph.node if node.domain == ML and node.op_type == "TreeEnsemble"]
     for number, (ensemble, name) in enumerate(zip(ensembles, builder.ensembles, strict=True)):
-        claim = builder.claims.get(name)
-        if claim is None:
-            unclaimed += len(_ints(ensemble, "tree_roots"))
-            continue
-        _Walk(f"TreeEnsemble {number}", claim, _Graph(ensemble), read).run()
-        trees += len(claim.trees)
-        nodes += sum(tree.node_count for tree in claim.trees)
-    return Proof(trees, nodes, unclaimed)
+        claim = builder.claims[name]
+        fitted = _of_tree_claim(claim) if isinstance(claim, TreeClaim) else _of_node_claim(claim)
+        _Walk(f"TreeEnsemble {number}", fitted, _Graph(ensemble), read).run()
+        trees += len(fitted.roots)
+        nodes += len(fitted.leaf)
+    return Proof(trees, nodes)
 
 
 def _attribute(node: NodeProto, name: str) -> Any:
@@ -67,7 +65,7 @@ class _Graph:
     """The arrays of one TreeEnsemble; https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html"""
 
     def __init__(self, node: NodeProto) -> None:
-        self.output = node.output[0]
+        self.node, self.output = node, node.output[0]
         self.roots = _ints(node, "tree_roots")
         self.feature = _ints(node, "nodes_featureids")
         self.split = numpy_helper.to_array(_attribute(node, "nodes_splits").t)
@@ -80,41 +78,91 @@ class _Graph:
         self.target = _ints(node, "leaf_targetids")
         self.weight = numpy_helper.to_array(_attribute(node, "leaf_weights").t)
 
+    def members(self, at: _Ints) -> list[NDArray[Any]]:
+        """The sets of MEMBER nodes, which stand one after the other in the order of their nodes, each ended by NaN."""
+        values = numpy_helper.to_array(_attribute(self.node, "membership_values").t)
+        sets = np.split(values, np.flatnonzero(np.isnan(values)) + 1)
+        order = np.cumsum(self.mode == MEMBER) - 1
+        return [sets[order[place]][:-1] for place in at.tolist()]
 
-class _Fitted:
-    """The arrays of all fitted trees, one after the other."""
 
-    def __init__(self, claim: TreeClaim) -> None:
-        counts = [tree.node_count for tree in claim.trees]
-        self.roots = np.cumsum([0, *counts[:-1]])
-        self.tree = np.repeat(np.arange(len(counts)), counts)
-        first = np.repeat(self.roots, counts)
-        self.left = np.concatenate([tree.children_left for tree in claim.trees])
-        self.leaf = self.left < 0
-        self.left = self.left + first
-        self.right = np.concatenate([tree.children_right for tree in claim.trees]) + first
-        self.threshold = np.concatenate([tree.threshold for tree in claim.trees])
-        self.missing = np.concatenate([tree.missing_go_to_left for tree in claim.trees]).astype(bool)
-        features = [tree.feature for tree in claim.trees]
-        if claim.subsets is not None:
-            features = [np.asarray(s)[f] for s, f in zip(claim.subsets, features, strict=True)]
-        self.feature = np.concatenate(features)
-        self.number = np.cumsum(self.leaf) - 1  # of a leaf, among all leaves
+class _Fitted(NamedTuple):
+    """The fitted trees' nodes, one tree after the other; arrays have an element for each node."""
+
+    roots: _Ints
+    leaf: NDArray[np.bool_]
+    left: _Ints
+    right: _Ints
+    mode: Any
+    feature: _Ints
+    threshold: NDArray[np.float64]
+    missing: NDArray[np.bool_]
+    casts: bool  # features are compared as float32, whatever the thresholds are
+    claim: TreeClaim  # what the leaves give
+    members: tuple[NDArray[np.float64], ...] = ()
+
+    @property
+    def number(self) -> _Ints:
+        """Of a leaf, among all leaves."""
+        return np.cumsum(self.leaf) - 1
+
+    def tree(self, node: int) -> int:
+        return int(np.searchsorted(self.roots, node, side="right")) - 1
+
+
+def _of_tree_claim(claim: TreeClaim) -> _Fitted:
+    counts = [tree.node_count for tree in claim.trees]
+    roots = np.cumsum([0, *counts[:-1]])
+    first = np.repeat(roots, counts)
+    left = np.concatenate([tree.children_left for tree in claim.trees])
+    features = [tree.feature for tree in claim.trees]
+    if claim.subsets is not None:
+        features = [np.asarray(s)[f] for s, f in zip(claim.subsets, features, strict=True)]
+    return _Fitted(
+        roots=roots,
+        leaf=left < 0,
+        left=left + first,
+        right=np.concatenate([tree.children_right for tree in claim.trees]) + first,
+        mode=np.full(len(left), LEQ),
+        feature=np.concatenate(features),
+        threshold=np.concatenate([tree.threshold for tree in claim.trees]),
+        missing=np.concatenate([tree.missing_go_to_left for tree in claim.trees]).astype(bool),
+        casts=True,
+        claim=claim,
+    )
+
+
+def _of_node_claim(claim: NodeClaim) -> _Fitted:
+    nodes = claim.nodes
+    leaf = nodes.mode == LEAF
+    return _Fitted(
+        roots=nodes.roots,
+        leaf=leaf,
+        left=nodes.yes,
+        right=nodes.no,
+        mode=nodes.mode,
+        feature=nodes.feature,
+        threshold=nodes.threshold,
+        missing=nodes.missing_yes,
+        casts=False,
+        claim=TreeClaim([], [nodes.value[leaf][:, None]], [nodes.target[leaf]], start=claim.start),
+        members=nodes.members,
+    )
 
 
 class _Walk:
     """Both side by side, from the roots down. The fitted trees end, so the walk does."""
 
-    def __init__(self, name: str, claim: TreeClaim, graph: _Graph, model: ModelProto) -> None:
-        self.name, self.claim, self.graph, self.model = name, claim, graph, model
-        self.fitted = _Fitted(claim)
+    def __init__(self, name: str, fitted: _Fitted, graph: _Graph, model: ModelProto) -> None:
+        self.name, self.fitted, self.graph, self.model = name, fitted, graph, model
+        self.claim = fitted.claim
 
     def run(self) -> None:
         begun = len(self.claim.start)
-        if len(self.graph.roots) != begun + len(self.claim.trees):
+        if len(self.graph.roots) != begun + len(self.fitted.roots):
             raise ParityError(
                 f"{self.name}: the graph has {len(self.graph.roots) - begun} trees, "
-                f"the fitted model {len(self.claim.trees)}"
+                f"the fitted model {len(self.fitted.roots)}"
             )
         self._start(self.graph.roots[:begun])
         fitted, at = self.fitted.roots, self.graph.roots[begun:]
@@ -142,21 +190,36 @@ class _Walk:
         leaf = self.graph.yes[roots]
         weights = np.zeros(len(roots))
         weights[self.graph.target[leaf]] = self.graph.weight[leaf]
-        if not (self._both_sides(roots).all() and np.array_equal(weights, np.array(self.claim.start))):
+        if not (
+            self._both_sides(roots).all()
+            and np.array_equal(weights, np.array(self.claim.start).astype(self.graph.weight.dtype))
+        ):
             raise ParityError(f"{self.name}: the graph's sums do not begin with {self.claim.start}")
 
     def _branches(self, fitted: _Ints, at: _Ints) -> None:
         graph, own = self.graph, self.fitted
-        self._equal(fitted, "comparison", graph.mode[at], _LEQ)
+        self._equal(fitted, "comparison", graph.mode[at], own.mode[fitted])
         self._equal(fitted, "feature", graph.feature[at], own.feature[fitted])
         self._equal(fitted, "route of NaN", graph.missing[at], own.missing[fitted])
         split, threshold = graph.split[at], own.threshold[fitted]
+        if not own.casts:
+            self._equal(fitted, "threshold", split, threshold.astype(split.dtype))
+            self._sets(fitted[own.mode[fitted] == MEMBER], at[own.mode[fitted] == MEMBER])
+            return
         with np.errstate(over="ignore"):
             above = np.nextafter(split, split.dtype.type(np.inf)).astype(np.float32)
             decides = (split.astype(np.float32) <= threshold) & ((above > threshold) | np.isposinf(threshold))
         decides |= np.isnan(split) & np.isnan(threshold)  # before 1.9: NaN goes one way, every number the other
         if not decides.all():
             self._equal(fitted, "threshold", np.where(decides, threshold, split), threshold)
+
+    def _sets(self, fitted: _Ints, at: _Ints) -> None:
+        if not len(at):
+            return
+        order = np.cumsum(self.fitted.mode == MEMBER) - 1
+        pairs = zip(self.graph.members(at), [self.fitted.members[i] for i in order[fitted]], strict=True)
+        same = [np.array_equal(got, wanted if len(wanted) else [NO_CODE]) for got, wanted in pairs]
+        self._equal(fitted, "set of categories", same, True)
 
     def _leaves(self, fitted: _Ints, at: _Ints) -> None:
         number = self.fitted.number[fitted]
@@ -166,7 +229,8 @@ class _Walk:
             self._equal(fitted, "sum of the leaf", graph.target[at], np.concatenate(self.claim.targets)[number])
             self._equal(fitted, "value of the leaf", graph.weight[at], wanted)
             return
-        self._equal(fitted, "place of the leaf", graph.target[at], self.fitted.tree[fitted])
+        tree = np.searchsorted(self.fitted.roots, fitted, side="right") - 1
+        self._equal(fitted, "place of the leaf", graph.target[at], tree)
         told = graph.weight[at].astype(np.int64)
         self._equal(fitted, "number of the leaf", told, self.claim.first + number)
         for table in self._tables():
@@ -191,7 +255,7 @@ class _Walk:
         differs = np.flatnonzero(got != wanted)
         if len(differs):
             node, place = int(fitted[differs[0]]), int(differs[0])
-            tree = int(self.fitted.tree[node])
+            tree = self.fitted.tree(node)
             raise ParityError(
                 f"{self.name}: tree {tree}, node {node - int(self.fitted.roots[tree])}: {what}: "
                 f"the graph has {got[place].item()!r}, the fitted model {wanted[place].item()!r} "

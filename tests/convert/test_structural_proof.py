@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from catboost import CatBoostClassifier
+from lightgbm import LGBMClassifier
 from onnx import ModelProto, NodeProto, numpy_helper
+from sklearn.base import clone
 from sklearn.ensemble import (
     AdaBoostClassifier,
     AdaBoostRegressor,
     ExtraTreesRegressor,
     GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
     IsolationForest,
     RandomForestClassifier,
     RandomTreesEmbedding,
@@ -21,6 +25,7 @@ from sklearn.ensemble import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from xgboost import XGBClassifier
 
 from edge_infer.errors import ParityError
 from edge_infer_convert.graph.assemble import Assembled, assemble
@@ -70,7 +75,85 @@ def test_every_node_of_a_fitted_model_is_found_in_its_graph(name: str, precision
     assembled = _assembled(estimator, data, precision)
     trees = _fitted(estimator)
     proof = prove_trees(assembled.model.SerializeToString(), assembled.builder)
-    assert proof == (len(trees), sum(tree.node_count for tree in trees), 0)
+    assert proof == (len(trees), sum(tree.node_count for tree in trees))
+
+
+def _codes(seed: int) -> Any:
+    """Numbers with gaps beside a column of category codes."""
+    codes = np.random.default_rng(seed).integers(0, 9, len(X))
+    return np.column_stack([X, codes]), (np.nan_to_num(X[:, 0]) > 0) ^ (codes % 3 == 0)
+
+
+def _hist_nodes(model: Any) -> tuple[int, int]:
+    trees = [tree for each in model._predictors for tree in each]
+    return len(trees), sum(len(tree.nodes) for tree in trees)
+
+
+def _xgboost_nodes(model: Any) -> tuple[int, int]:
+    table = model.get_booster().trees_to_dataframe()
+    return table["Tree"].nunique(), len(table)
+
+
+def _lightgbm_nodes(model: Any) -> tuple[int, int]:
+    leaves = [tree["num_leaves"] for tree in model.booster_.dump_model()["tree_info"]]
+    return len(leaves), sum(2 * count - 1 for count in leaves)
+
+
+def _catboost_nodes(model: Any) -> tuple[int, int]:
+    leaves = np.array(model.get_tree_leaf_counts())
+    return len(leaves), int((2 * leaves - 1).sum())
+
+
+BOOSTERS: dict[str, tuple[Any, Callable[[Any], tuple[int, int]]]] = {
+    "hist": (HistGradientBoostingClassifier(max_iter=4, categorical_features=[3], min_samples_leaf=4), _hist_nodes),
+    "hist, 3 classes": (HistGradientBoostingClassifier(max_iter=3, min_samples_leaf=4), _hist_nodes),
+    "xgboost": (XGBClassifier(n_estimators=4, max_depth=3), _xgboost_nodes),
+    "lightgbm": (LGBMClassifier(n_estimators=4, min_child_samples=3, verbose=-1), _lightgbm_nodes),
+    "catboost": (CatBoostClassifier(iterations=4, depth=3, verbose=0, allow_writing_files=False), _catboost_nodes),
+}
+
+
+def _boosted(name: str, precision: str = "float64") -> tuple[Any, Assembled]:
+    data, y = _codes(5)
+    model = clone(BOOSTERS[name][0]).fit(data, Y if "3 classes" in name else y.astype(int))
+    return model, assemble(make_schema(model, data), precision)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_every_node_that_a_booster_counts_is_found_in_its_graph(name: str, precision: str) -> None:
+    model, assembled = _boosted(name, precision)
+    assert prove_trees(assembled.model, assembled.builder) == BOOSTERS[name][1](model)
+
+
+BOOSTER_DAMAGE = {
+    "feature": ("nodes_featureids", lambda feature: (feature + 1) % 3),
+    "route of NaN": ("nodes_missing_value_tracks_true", lambda route: 1 - route),
+    "sum of the leaf": ("leaf_targetids", lambda target: target + 1),
+}
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+@pytest.mark.parametrize("part", [*BOOSTER_DAMAGE, "threshold", "value of the leaf", "comparison"])
+def test_a_change_of_a_boosters_node_is_found_and_named(part: str, name: str) -> None:
+    assembled = _boosted(name)[1]
+    starts = len(next(iter(assembled.builder.claims.values())).start)
+    node, leaf = starts + 1, -starts - 2  # the first branches and last leaves only begin the sums
+    if part in BOOSTER_DAMAGE:
+        attribute, change = BOOSTER_DAMAGE[part]
+        _ints(attribute, leaf if part == "sum of the leaf" else node, change)(assembled.model)
+    else:
+        attribute = {"threshold": "nodes_splits", "comparison": "nodes_modes"}.get(part, "leaf_weights")
+        _tensor(attribute, leaf if part == "value of the leaf" else node, lambda value: value + 1)(assembled.model)
+    with pytest.raises(ParityError, match=f"tree [0-9]+, node [0-9]+: {part}"):
+        prove_trees(assembled.model, assembled.builder)
+
+
+def test_a_change_of_a_set_of_categories_is_found() -> None:
+    assembled = _boosted("hist")[1]
+    _tensor("membership_values", 0, lambda code: code + 40)(assembled.model)
+    with pytest.raises(ParityError, match="set of categories"):
+        prove_trees(assembled.model, assembled.builder)
 
 
 def test_trees_in_several_operators_are_one_model(monkeypatch: pytest.MonkeyPatch) -> None:

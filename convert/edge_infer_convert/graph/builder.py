@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from edge_infer_convert.graph.claims import TreeClaim
+from edge_infer_convert.graph.claims import NodeClaim, TreeClaim
 
 __all__ = ["ML", "GraphBuilder"]
 
@@ -26,8 +26,8 @@ class GraphBuilder:
         self.opsets = dict(opsets)
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, TensorProto] = {}
-        #: By the output of a TreeEnsemble node: the fitted trees that it is.
-        self.claims: dict[str, TreeClaim] = {}
+        #: By the output of a TreeEnsemble node: the fitted trees that it is, or the nodes that were read from them.
+        self.claims: dict[str, TreeClaim | NodeClaim] = {}
         #: The outputs of all TreeEnsemble nodes in the finished model, in order, by the names that they had here.
         self.ensembles: list[str] = []
         self._shared: dict[tuple[str, tuple[int, ...], bytes], str] = {}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TreeClaim"]
+if TYPE_CHECKING:
+    from edge_infer_convert.operators.tree_ensemble import Trees  # which imports this module
+
+__all__ = ["NodeClaim", "TreeClaim"]
 
 
 class TreeClaim(NamedTuple):
@@ -27,3 +30,10 @@ class TreeClaim(NamedTuple):
     subsets: Sequence[Any] | None = None
     start: tuple[float, ...] = ()
     first: int = 0
+
+
+class NodeClaim(NamedTuple):
+    """One TreeEnsemble node is these nodes, read from a model that has other trees than scikit-learn's `tree_`."""
+
+    nodes: Trees
+    start: tuple[float, ...] = ()

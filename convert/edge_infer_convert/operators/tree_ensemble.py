@@ -17,12 +17,14 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from edge_infer.errors import UnsupportedModelError
 from edge_infer_convert.graph.attributes import add_ints
 from edge_infer_convert.graph.builder import ML, GraphBuilder
+from edge_infer_convert.graph.claims import NodeClaim
 
 __all__ = [
     "LEAF",
     "LEQ",
     "LT",
     "MEMBER",
+    "NO_CODE",
     "Trees",
     "casted",
     "computing_in",
@@ -35,6 +37,7 @@ __all__ = [
 LEQ: Final = 0  # nodes_modes: x ≤ threshold
 LT: Final = 1
 MEMBER: Final = 6
+NO_CODE: Final = -2.0  # in an empty set: no code is this number
 LEAF: Final = 255  # not of the operator: marks the leaves here
 _SUM: Final = 1
 _MOST_LEAVES: Final = 2**24  # float32 counts no further
@@ -87,14 +90,17 @@ def tree_sums(builder: GraphBuilder, trees: Trees, reads: str, targets: int, sta
 
     `start`: what each sum begins with; it is added first, as a tree of one leaf.
     """
-    if start is not None and np.any(start):
-        trees = joined([lone_leaves(start), trees])
+    begun = tuple(np.ravel(start).tolist()) if start is not None and np.any(start) else ()
+    claim = NodeClaim(trees, begun)
+    if begun:
+        trees = joined([lone_leaves(begun), trees])
     if not len(trees.roots):
         return _zeros(builder, reads, targets)
     builder.opsets[ML] = max(builder.opsets.get(ML, 0), 5)
     node = helper.make_node("TreeEnsemble", [reads], [builder.name()], domain=ML)
     _add_attributes(node, trees, targets, builder.dtype)
     builder.nodes.append(node)
+    builder.claims[node.output[0]] = claim  # an operator that knows the fitted trees themselves claims them instead
     return str(node.output[0])
 
 
@@ -180,8 +186,8 @@ def _add_attributes(node: NodeProto, trees: Trees, targets: int, dtype: np.dtype
 
 
 def _memberships(members: tuple[NDArray[np.float64], ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Set after set, each ended by NaN; an empty set holds a number that no code is."""
-    ended = [np.append(own if len(own) else [-2.0], np.nan) for own in members]
+    """Set after set, each ended by NaN; an empty one holds NO_CODE."""
+    ended = [np.append(own if len(own) else [NO_CODE], np.nan) for own in members]
     return np.concatenate(ended).astype(dtype)
 
 
