@@ -28,6 +28,8 @@ class Answers:
         self.rounded_rows: Final = np.arange(0, len(probes.rows), step)
         self._given: dict[str, Any] = {}
         self._rounded: dict[str, Any] = {}
+        self._known: dict[str, Any] = {}
+        self._known_rounded: dict[str, Any] = {}
         self._doubt: NDArray[np.int8] | None = None
 
     @classmethod
@@ -43,7 +45,7 @@ class Answers:
     def given(self, method: str) -> Any:
         """As `Original.answer`, a row for each probe."""
         if method not in self._given:
-            self._given[method] = self.original.answer_table(method, self._table)
+            self._given[method] = self.original.answer_table(method, self._table, self._known)
         return self._given[method]
 
     @cached_property
@@ -54,7 +56,7 @@ class Answers:
         """A row for each of `rounded_rows`; None where no column holds fractions, or the original refuses them."""
         if method not in self._rounded and self._rounded_table is not None:
             try:
-                self._rounded[method] = self.original.answer_table(method, self._rounded_table)
+                self._rounded[method] = self.original.answer_table(method, self._rounded_table, self._known_rounded)
             except REFUSALS:
                 self._rounded[method] = None
         return self._rounded.get(method)

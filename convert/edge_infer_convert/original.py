@@ -16,6 +16,7 @@ from sklearn.tree._tree import Tree
 
 from edge_infer.manifest import METHODS, Column
 from edge_infer_convert.cells import cell_of
+from edge_infer_convert.remembering import remembering
 from edge_infer_convert.text.phrases import Phrases
 
 __all__ = ["REFUSALS", "Original", "Row"]
@@ -107,13 +108,17 @@ class Original:
         """The original's answers: an array, dense, or a list of arrays (one for each label column)."""
         return self.answer_table(method, self.table(rows))
 
-    def answer_table(self, method: str, table: Any) -> Any:
-        """The same for a table of the original's own kind. It is given a copy: functions of users write to theirs."""
+    def answer_table(self, method: str, table: Any, known: dict[str, Any] | None = None) -> Any:
+        """The same for a table of the original's own kind. It is given a copy: functions of users write to theirs.
+
+        known: what is known of other methods' answers to the same table, which grows; see `remembering`.
+        """
         table = np.asarray(table, dtype=object)[:, 0].tolist() if self.flat else table.copy()
         with (
             warnings.catch_warnings(),
             joblib.parallel_config(backend="sequential"),
             np.errstate(all="ignore"),
+            remembering(self.estimator, table, {} if known is None else known),
         ):
             warnings.simplefilter("ignore")
             answer = getattr(self.estimator, method)(table)
