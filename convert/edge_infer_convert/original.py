@@ -1,4 +1,4 @@
-"""The judge: the fitted original, asked with rows of the schema, one thread, warnings off."""
+"""The judge: the fitted original, asked with rows of the schema, sums in a fixed order, warnings off."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ __all__ = ["REFUSALS", "Original", "Row"]
 
 #: What an original raises at rows that it does not take.
 REFUSALS: Final = (ValueError, TypeError, LookupError, OverflowError)
+
+#: Packages whose answers do not depend on the number of threads: tests/convert/boosters/test_threads.py.
+_ROWWISE: Final = frozenset({"lightgbm", "xgboost"})
 
 #: Cells in the order of the schema's columns; None for a missing value.
 Row = tuple[Any, ...]
@@ -173,13 +176,18 @@ class Original:
 
 
 def _single_threaded(estimator: Any) -> Any:
-    """A copy whose every n_jobs is 1: sums in a fixed order. Arrays and trees are shared with the estimator."""
+    """A copy whose every n_jobs is 1: sums in a fixed order. Arrays and trees are shared with the estimator.
+
+    Boosters that share out rows, and add up each row in one thread, keep all cores.
+    """
     twin = copy.deepcopy(estimator, dict(_immutable(estimator, set())))
     params = twin.get_params(deep=True) if hasattr(twin, "get_params") else {}
     for key in params:
         owner, _, name = key.rpartition("__")
         if name == "n_jobs":  # by itself: XGBoost's set_params writes to the booster, which is shared
-            setattr(params[owner] if owner else twin, name, 1)
+            inner = params[owner] if owner else twin
+            rowwise = type(inner).__module__.partition(".")[0] in _ROWWISE
+            setattr(inner, name, joblib.cpu_count() if rowwise else 1)
     return twin
 
 
