@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks import large_models, one_row, start_up, string_entry
 from benchmarks.measure import FULL, QUICK
+from benchmarks.readme import quote
 from benchmarks.results import shown, write_results
 
 PARTS = {
@@ -19,7 +20,7 @@ PARTS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the parts, print their tables, and write the results where all parts ran."""
+    """Run the parts, print their tables, and write the results, and the README's figures, where all parts ran."""
     options = _parser().parse_args(argv)
     settings = QUICK if options.quick else FULL
     measured = []
@@ -27,7 +28,10 @@ def main(argv: list[str] | None = None) -> int:
         measured.append(PARTS[name](settings))
         print(shown(measured[-1]), flush=True)
     if len(measured) == len(PARTS) and (options.output or not options.quick):
-        write_results(measured, settings, Path(options.output or Path(__file__).parent))
+        here = Path(__file__).parent
+        write_results(measured, settings, Path(options.output or here))
+        if not options.output:
+            quote(here / "results.md", here.parent / "README.md")
     return 0
 
 

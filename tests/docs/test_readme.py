@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.readme import figures as quoted
+from benchmarks.readme import quote
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -64,9 +67,14 @@ def test_every_command_is_in_the_table() -> None:
 def test_figures_are_those_of_the_last_benchmark_run() -> None:
     figures = README.split("a test compares -->\n")[1].split("<!-- end of figures -->")[0].strip()
     results = (ROOT / "benchmarks" / "results.md").read_text(encoding="utf-8")
-    assert figures
-    for line in figures.splitlines():
-        assert line.strip() == "" or line in results, f"not in benchmarks/results.md: {line}"
+    assert figures == quoted(results)
+
+
+def test_figures_take_the_place_of_the_old_ones(tmp_path: Path) -> None:
+    results, readme = ROOT / "benchmarks" / "results.md", tmp_path / "README.md"
+    readme.write_text(README.replace("Machine: ", "Machine: an old one, "), encoding="utf-8")
+    quote(results, readme)
+    assert readme.read_text(encoding="utf-8") == README
 
 
 def test_links_point_to_files_that_exist() -> None:
