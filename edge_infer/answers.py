@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,10 @@ from numpy.typing import NDArray
 from edge_infer.errors import GraphMismatchError
 from edge_infer.manifest import Output
 
-__all__ = ["Decoder"]
+__all__ = ["Decoder", "Give"]
+
+#: From a bound output of one row to an answer.
+Give = Callable[[NDArray[Any]], Any]
 
 
 class Decoder:
@@ -33,6 +37,47 @@ class Decoder:
     def classes(self) -> list[NDArray[Any]]:
         """The labels of each label column, in the original's dtype; read-only arrays."""
         return list(self._classes)
+
+    @property
+    def tensor_of_one(self) -> str:
+        """The one tensor that tells the answer. Raises ValueError where there are more."""
+        if len(self.tensors) != 1 or self._output.listed or len(self._classes) > 1:
+            raise ValueError("several tensors or label columns")
+        return self.tensors[0]
+
+    @property
+    def shape_of_one(self) -> tuple[int, ...]:
+        """The shape of a row of it."""
+        return () if self._classes else self._output.shape
+
+    def givers(self, dtype: np.dtype[Any]) -> tuple[Give, Give]:
+        """From a buffer [1, …] of this dtype: one record's answer, and the answers of rows; neither shares its memory.
+
+        Raises:
+            ValueError: the answers' dtype does not hold the buffer's.
+        """
+        if self._classes:
+            return self._givers_of_labels(dtype)
+        own = self._dtype
+        if not np.can_cast(dtype, own, "safe"):
+            raise ValueError(f"{dtype} answers that are {own}")
+        if self._output.shape:
+            return (lambda buffer: buffer[0].astype(own)), (lambda buffer: buffer.astype(own))
+        return (lambda buffer: buffer.item()), (lambda buffer: buffer.astype(own))
+
+    def _givers_of_labels(self, dtype: np.dtype[Any]) -> tuple[Give, Give]:
+        if dtype.kind != "i":
+            raise ValueError(f"positions of the dtype {dtype}")
+        (labels,) = self._classes
+        plain = labels.tolist()
+
+        def place(buffer: NDArray[Any]) -> int:
+            position: int = buffer.item()
+            if position < 0:  # which Python would count from the end
+                raise IndexError(position)
+            return position
+
+        return (lambda buffer: plain[place(buffer)]), (lambda buffer: labels[[place(buffer)]])
 
     def decode(self, arrays: list[NDArray[Any]], *, rows: int, single: bool) -> Any:
         """One record's answer is a Python scalar or an array of one dimension less.

@@ -184,12 +184,12 @@ class CodeReader:
     def __init__(self, column: Column, first: int) -> None:
         categories = column.categories or ()
         self.column = column
-        self._codes = {category: first + position for position, category in enumerate(categories)}
+        self.codes: dict[Any, int] = {category: first + position for position, category in enumerate(categories)}
         self._missing = first + len(categories)
         self._unknown = first + len(categories) + 1
 
     def one(self, value: Any) -> int:
-        code = self._codes.get(value) if value.__class__ is str else self._unusual(value)
+        code = self.codes.get(value) if value.__class__ is str else self._unusual(value)
         if code is None:
             if not self.column.unknown:
                 raise Misfit(f"one of {_listing(self.column)}", f"{value!r:.60}{_near(value, self.column)}")
@@ -202,7 +202,7 @@ class CodeReader:
                 raise Misfit("text", "a missing value (the original takes none here)")
             return self._missing
         if isinstance(value, str):  # numpy.str_ and other subclasses
-            return self._codes.get(str(value))
+            return self.codes.get(str(value))
         raise Misfit("text", _described(value))
 
     def many(self, values: NDArray[Any] | Coded) -> NDArray[Any]:
@@ -210,7 +210,7 @@ class CodeReader:
         if isinstance(values, Coded):
             return self._from_dictionary(values)
         codes = np.empty(len(values), np.int64)
-        known = self._codes
+        known = self.codes
         for row, value in enumerate(values.tolist()):
             code = known.get(value) if value.__class__ is str else None
             if code is None:

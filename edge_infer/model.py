@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from edge_infer.answers import Decoder
 from edge_infer.artifact import Artifact, naming, parse_artifact, read_artifact
 from edge_infer.cut import NewInput, cut
-from edge_infer.errors import GraphMismatchError, InferenceError, MethodError, UsageError
+from edge_infer.errors import MethodError, UsageError
 from edge_infer.manifest import Manifest
+from edge_infer.method import Method, closed_error
+from edge_infer.prepared import Prepared, prepare
 from edge_infer.session import Session, SessionOptions
 from edge_infer.tensors import Packer
 
@@ -87,9 +89,26 @@ class Model:
         self._closed = False
         self._whole: Session | None = None
         with naming(artifact.source):
-            self._session: Session | None = Session(_core(artifact), self._options)
-        self._packer = Packer(artifact.manifest.inputs)
+            self._session = Session(_core(artifact), self._options)
+        packer = Packer(artifact.manifest.inputs)
         self._decoders = {output.method: Decoder(output) for output in artifact.manifest.outputs}
+        self._methods = {
+            name: Method(self._session, packer, decoder, artifact.source) for name, decoder in self._decoders.items()
+        }
+        self._prepared = self._prepare()
+
+    def _prepare(self) -> list[Prepared]:
+        """The short way of each method that has one, set on this model in place of the method of the class."""
+        made: list[Prepared] = []
+        for name in self._methods.keys() - self._manifest.missing_methods.keys():
+            try:
+                way = prepare(self._session, self._manifest.inputs, self._decoders[name], self._methods[name])
+            except ValueError:  # there is none
+                continue
+            way.answer.__name__, way.answer.__doc__ = name, getattr(type(self), name).__doc__
+            vars(self)[name] = way.answer
+            made.append(way)
+        return made
 
     # --- answers ---
 
@@ -143,7 +162,7 @@ class Model:
     def _whole_session(self) -> Session:
         """A session of the graph as the file has it, made when `run` is first called."""
         if self._closed:
-            raise _closed_error()
+            raise closed_error()
         whole = self._whole
         if whole is None:
             with naming(self._artifact.source):
@@ -151,15 +170,7 @@ class Model:
         return whole
 
     def _answer(self, method: str, data: Any) -> Any:
-        session, decoder = self._session, self._decoders[method]
-        if session is None:
-            raise _closed_error()
-        batch = self._packer.pack(data)
-        arrays = session.run(decoder.tensors, batch.feeds)
-        try:
-            return decoder.decode(arrays, rows=batch.rows, single=batch.single)
-        except GraphMismatchError as error:
-            raise (error.at(self._artifact.source) if self._artifact.source else error) from None
+        return self._methods[method](data)
 
     def _no_method(self, method: str) -> MethodError:
         given = ", ".join(self._decoders) or "only run()"
@@ -204,8 +215,16 @@ class Model:
 
     def close(self) -> None:
         """Release the session's memory now rather than when the model is collected."""
+        if self._closed:
+            return
         self._closed = True
-        self._session = self._whole = None
+        self._whole = None
+        del self._session
+        for name, method in self._methods.items():
+            vars(self).pop(name, None)  # the class's own says that the model is closed
+            method.close()
+        for way in self._prepared:
+            way.close()
 
     def __enter__(self) -> Self:
         return self
@@ -217,10 +236,6 @@ class Model:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickle, (self._origin, self._artifact.digest, tuple(self._options))
-
-
-def _closed_error() -> InferenceError:
-    return InferenceError("this model was closed; load it again")
 
 
 def _unpickle(origin: str | bytes, digest: str, options: tuple[Any, ...]) -> Model:

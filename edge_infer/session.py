@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from edge_infer.errors import (
     UsageError,
 )
 
-__all__ = ["ONNXRUNTIME_VERSION", "Session", "SessionOptions"]
+__all__ = ["ONNXRUNTIME_VERSION", "Bound", "Session", "SessionOptions"]
 
 ONNXRUNTIME_VERSION: str = onnxruntime.__version__
 
@@ -40,6 +41,13 @@ class SessionOptions(NamedTuple):
     arena: bool = False
 
 
+class Bound(NamedTuple):
+    """A graph bound to buffers: fill the inputs, `run`, read the outputs. For one call at a time."""
+
+    run: Callable[[], None]
+    held: tuple[Any, ...]  # what must live as long
+
+
 class Session:
     """A loaded graph. Thread-safe: onnxruntime allows concurrent runs of one session."""
 
@@ -56,6 +64,11 @@ class Session:
         self.inputs = {value.name: (value.type, value.shape) for value in self._session.get_inputs()}
         self.outputs = {value.name: (value.type, value.shape) for value in self._session.get_outputs()}
 
+    @property
+    def threaded(self) -> bool:
+        """Whether it has threads of its own, which do not survive a fork."""
+        return self._process is not None
+
     def run(self, names: Sequence[str], feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """The outputs `names`. Raises InferenceError with onnxruntime's reason."""
         if self._process is not None and self._process != os.getpid():
@@ -67,6 +80,42 @@ class Session:
             return self._session.run(names, feeds)  # type: ignore[no-any-return]
         except _RUN_ERRORS as error:
             raise InferenceError(f"onnxruntime {ONNXRUNTIME_VERSION} failed: {_reason(error)}") from error
+
+    def bind(
+        self, inputs: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]], *, private: bool = True
+    ) -> Bound:
+        """The graph reading from and writing to these arrays of numbers, C-contiguous, of the graph's dtypes.
+
+        `private`: call onnxruntime's native session, where it is found, without the Python layer around it. Neither
+        way translates onnxruntime's errors: `run` tells them.
+
+        Raises:
+            ValueError, RuntimeError: the arrays cannot be bound.
+        """
+        binding = self._session.io_binding()
+        values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in inputs.items()}
+        for name, value in values.items():
+            binding.bind_ortvalue_input(name, value)
+        answers = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in outputs.items()}
+        for name, value in answers.items():
+            binding.bind_ortvalue_output(name, value)
+        held = (self._session, binding, values, answers, dict(inputs), dict(outputs))
+        native = getattr(self._session, "_sess", None) if private else None
+        inner = getattr(binding, "_iobinding", None)
+        if native is None or inner is None:
+            return Bound(partial(self._session.run_with_iobinding, binding), held)
+        return Bound(partial(native.run_with_iobinding, inner, None), held)
+
+    def dtype_of_output(self, name: str) -> np.dtype[Any]:
+        """Raises ValueError for an output that is no tensor of numbers, or is not there."""
+        kind = self.outputs.get(name, ("none", ()))[0]
+        if kind not in _NUMPY_NAMES:
+            raise ValueError(f"{name}: {kind}")
+        return np.dtype(_NUMPY_NAMES[kind])
+
+
+#: Dense tensors of numbers as onnxruntime names them.
+_NUMPY_NAMES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64"}
 
 
 def _native_options(options: SessionOptions) -> Any:

@@ -14,7 +14,7 @@ from edge_infer.frames import ABSENT, Table, read_column, read_table
 from edge_infer.manifest import Column, Inputs
 from edge_infer.time_units import units_of
 
-__all__ = ["Batch", "Packer", "whole_feeds"]
+__all__ = ["Batch", "Group", "Packer", "groups", "takes_any_number", "whole_feeds"]
 
 _KINDS: Final = "a dict, a list of dicts, a 2-D array, or a pandas, polars or pyarrow table"
 _TEXTS: Final = "a text, a list, array or column of texts, a dict, or a table of one column"
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
     single: bool
 
 
-class _Group(NamedTuple):
+class Group(NamedTuple):
     """The columns of one tensor, in its order. `members` are positions in the manifest's columns."""
 
     tensor: str
@@ -46,8 +46,8 @@ class Packer:
         self._reads_text = any(column.free_text for column in inputs.columns)
         self._names = [column.name for column in inputs.columns]
         self._readers = column_readers(inputs)
-        self._groups = _groups(inputs)
-        self._matrix = len(self._groups) == 1 and all(_plain(column) for column in inputs.columns)
+        self._groups = groups(inputs)
+        self._matrix = len(self._groups) == 1 and all(takes_any_number(column) for column in inputs.columns)
         self._matrix = self._matrix and self._groups[0].dtype.kind == "f"
         self._whole = any(column.kind == "integer" for column in inputs.columns)
         self._one = [
@@ -198,23 +198,25 @@ def whole_feeds(inputs: Inputs, rows: Sequence[Sequence[Any]]) -> dict[str, NDAr
     return feeds
 
 
-def _groups(inputs: Inputs) -> list[_Group]:
-    groups = []
+def groups(inputs: Inputs) -> list[Group]:
+    """The columns of each tensor that a session of the cut graph is fed."""
+    found = []
     for tensor in inputs.tensors:
         members = [i for i, column in enumerate(inputs.columns) if column.tensor == tensor.name]
         members.sort(key=lambda i: inputs.columns[i].index)
         coded = any(inputs.columns[i].coded for i in members)
         name = inputs.cut.tensor if coded and inputs.cut else tensor.name
         dtype = "int64" if coded else "object" if tensor.dtype == "string" else tensor.dtype
-        groups.append(_Group(name, np.dtype(dtype), tuple(members)))
-    return groups
+        found.append(Group(name, np.dtype(dtype), tuple(members)))
+    return found
 
 
 def _length(column: NDArray[Any] | Coded) -> int:
     return len(column.positions if isinstance(column, Coded) else column)
 
 
-def _plain(column: Column) -> bool:
+def takes_any_number(column: Column) -> bool:
+    """Any that is finite and, if whole, exact."""
     return column.kind in ("number", "integer") and not column.closed
 
 

@@ -1,0 +1,233 @@
+"""The short way of one record: packed straight into buffers that are bound once; only the answer is allocated.
+
+A call takes a slot (buffers, and what runs on them) from a free list and puts it back, so that no two calls share
+one. Whatever is unusual (a number beyond the exact ones, a mistake) is left to the careful way, `method.Method`, which
+answers it or tells what is wrong: nothing is judged here but that all is as usual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import hypot
+from operator import itemgetter
+from struct import Struct, error
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_infer.answers import Decoder, Give
+from edge_infer.columns import EXACT, CodeReader, ColumnReader, column_readers
+from edge_infer.manifest import Inputs
+from edge_infer.session import Bound, Session
+from edge_infer.tensors import Group, groups, takes_any_number
+
+__all__ = ["Prepared", "prepare"]
+
+_FORMATS: Final = {"float32": "f", "float64": "d", "int64": "q"}
+
+_UNUSUAL: Final = (error, TypeError, ValueError, OverflowError)
+
+#: What real numbers add up to: no complex ones, no arrays, no tensors of other libraries.
+_REAL: Final = frozenset({float, np.float64, np.float32, np.float16})
+
+#: Values of one row's columns → into a tensor's row (an array, taken as a buffer), or an exception.
+Fill = Callable[[Any, Sequence[Any]], None]
+Answer = Callable[[Any], Any]
+
+
+class _Part(NamedTuple):
+    """One input tensor: its columns' values by name and by place, and how they are packed."""
+
+    by_name: Callable[[Any], Sequence[Any]]
+    by_place: Callable[[Any], Sequence[Any]]
+    fill: Fill
+
+
+class _Slot(NamedTuple):
+    """What one call at a time uses: the rows of the bound inputs, the bound output, and the run between them."""
+
+    rows: tuple[NDArray[Any], ...]
+    output: NDArray[Any]
+    run: Callable[[], None]
+    bound: Bound  # keeps the buffers' memory
+
+
+class _Slots:
+    """Slots that are not in use. A list's `pop` and `append` are whole steps for all threads."""
+
+    def __init__(self, session: Session, parts: Sequence[Group], decoder: Decoder) -> None:
+        self._session, self._groups = session, parts
+        self._tensor, self._shape = decoder.tensor_of_one, (1, *decoder.shape_of_one)
+        self.dtype = session.dtype_of_output(self._tensor)
+        self.free: list[_Slot] = []
+        self.closed = False
+
+    def take(self) -> _Slot:
+        try:
+            return self.free.pop()
+        except IndexError:
+            return self._made()
+
+    def give_back(self, slot: _Slot) -> None:
+        if not self.closed:
+            self.free.append(slot)
+
+    def _made(self) -> _Slot:
+        if self.closed:
+            raise ValueError("closed")
+        inputs = {group.tensor: np.zeros((1, len(group.members)), group.dtype) for group in self._groups}
+        output = np.zeros(self._shape, self.dtype)
+        bound = self._session.bind(inputs, {self._tensor: output})
+        return _Slot(tuple(buffer[0] for buffer in inputs.values()), output, bound.run, bound)
+
+    def close(self) -> None:
+        self.closed = True
+        self.free.clear()
+
+
+class Prepared(NamedTuple):
+    """One method of a model, prepared: what is called in place of the careful way, and what lets go of the buffers."""
+
+    answer: Answer
+    close: Callable[[], None]
+
+
+def prepare(session: Session, inputs: Inputs, decoder: Decoder, careful: Answer) -> Prepared:
+    """Raises ValueError where there is no short way: text that the graph reads, several outputs, threads."""
+    if session.threaded:
+        raise ValueError("threads do not survive a fork, which the careful way tells")
+    readers, parts = column_readers(inputs), groups(inputs)
+    slots = _Slots(session, parts, decoder)
+    first, of_rows = decoder.givers(slots.dtype)
+    of_array = _array_way(slots, first, of_rows, careful, _matrix_limit(parts, readers), len(readers))
+    packed = [_part(group, inputs, readers) for group in parts]
+    return Prepared(_way(slots, packed, first, careful, of_array, len(readers)), slots.close)
+
+
+def _way(slots: _Slots, parts: Sequence[_Part], first: Give, careful: Answer, of_array: Answer, width: int) -> Answer:
+    """For a dict, a list or a tuple; arrays go on to `of_array`, all else the careful way."""
+    take, give_back = slots.take, slots.give_back
+    by_name = [(part.by_name, part.fill) for part in parts]
+    by_place = [(part.by_place, part.fill) for part in parts]
+
+    def answer(data: Any) -> Any:
+        kind = data.__class__
+        if kind is dict:
+            chosen = by_name
+        elif kind is list or kind is tuple:
+            if len(data) != width:
+                return careful(data)
+            chosen = by_place
+        else:
+            return of_array(data) if kind is np.ndarray else careful(data)
+        try:
+            slot = take()
+            try:
+                for (pick, fill), row in zip(chosen, slot.rows, strict=True):
+                    fill(row, pick(data))
+                slot.run()
+                return first(slot.output)
+            finally:
+                give_back(slot)
+        except Exception:  # noqa: BLE001  # the careful way answers, or tells what is wrong
+            pass
+        return careful(data)
+
+    return answer
+
+
+def _array_way(slots: _Slots, first: Give, of_rows: Give, careful: Answer, limit: float, width: int) -> Answer:
+    """For a row [columns], or rows [1, columns], of floats that are all finite and not large; all else: careful.
+
+    limit: of a row's norm, squared. numpy.vdot finds NaN and infinities in the shortest time, and warns of nothing.
+    """
+    take, give_back = slots.take, slots.give_back
+
+    def answer(data: NDArray[Any]) -> Any:
+        row = data if data.ndim == 1 else data[0] if data.ndim == 2 and len(data) == 1 else None
+        if row is None or len(row) != width or row.dtype.char not in "fd" or not np.vdot(row, row) < limit:
+            return careful(data)
+        try:
+            slot = take()
+            try:
+                slot.rows[0][:] = row
+                slot.run()
+                return first(slot.output) if row is data else of_rows(slot.output)
+            finally:
+                give_back(slot)
+        except Exception:  # noqa: BLE001
+            pass
+        return careful(data)
+
+    return answer
+
+
+def _part(group: Group, inputs: Inputs, readers: Sequence[ColumnReader]) -> _Part:
+    own = [readers[member] for member in group.members]
+    names = [inputs.columns[member].name for member in group.members]
+    if all(isinstance(reader, CodeReader) for reader in own):
+        fill = _code_fill(own)
+    elif group.dtype.kind == "f":
+        fill = _number_fill(own, group.dtype)
+    else:
+        raise ValueError(f"no short way for {group.dtype}")
+    places = list(group.members)
+    whole = places == list(range(len(inputs.columns)))
+    return _Part(_picker(names), tuple if whole else _picker(places), fill)
+
+
+def _picker(keys: Sequence[Any]) -> Callable[[Any], Sequence[Any]]:
+    """The values at these keys, as a tuple."""
+    if len(keys) == 1:
+        (key,) = keys
+        return lambda record: (record[key],)
+    return itemgetter(*keys)
+
+
+def _number_fill(readers: Sequence[ColumnReader], dtype: np.dtype[Any]) -> Fill:
+    """All at once where any finite number will do; else value by value, as every column reads it."""
+    pack = Struct(f"{len(readers)}{_FORMATS[dtype.name]}").pack_into
+    read = [reader.one for reader in readers]
+    limit = EXACT[dtype.name]
+    at_once = all(takes_any_number(reader.column) for reader in readers)
+
+    def fill(row: Any, values: Sequence[Any]) -> None:
+        if at_once:
+            try:
+                # The quickest looks at all values: what they add up to tells their types, and their norm is not below
+                # the limit where one is NaN, infinite, or a whole number that may not be exact.
+                if sum(values, 0.0).__class__ in _REAL and hypot(*values) < limit:
+                    pack(row, 0, *values)
+                    return
+            except _UNUSUAL:
+                pass
+        pack(row, 0, *[one(value) for one, value in zip(read, values, strict=True)])
+
+    return fill
+
+
+def _code_fill(readers: Sequence[Any]) -> Fill:
+    """Known categories by one look-up each."""
+    pack = Struct(f"{len(readers)}q").pack_into
+    read = [reader.one for reader in readers]
+    known = [reader.codes.get for reader in readers]
+
+    def fill(row: Any, values: Sequence[Any]) -> None:
+        codes: list[Any]
+        try:
+            codes = [code(value) for code, value in zip(known, values, strict=True)]
+        except TypeError:  # not hashable
+            codes = [None]
+        if None in codes:
+            codes = [one(value) for one, value in zip(read, values, strict=True)]
+        pack(row, 0, *codes)
+
+    return fill
+
+
+def _matrix_limit(parts: Sequence[Group], readers: Sequence[ColumnReader]) -> float:
+    """The square beyond which a row of floats goes the careful way; 0 where an array is no input tensor as it is."""
+    whole = len(parts) == 1 and parts[0].dtype.kind == "f" and parts[0].members == tuple(range(len(readers)))
+    any_number = all(takes_any_number(reader.column) for reader in readers)
+    return float(EXACT[parts[0].dtype.name]) ** 2 if whole and any_number else 0.0
