@@ -291,6 +291,8 @@ def _number_column(
         dtype = str(values.dtype)
         kind = _kind(name, values)
         seen = _observed(values)
+    if kind == "datetime" and categories is not None:
+        raise SchemaError(f"column {name!r}: a step encodes dates: turn them into numbers or text before the model")
     known = None if categories is None else tuple(_as_kind(value, kind) for value in categories)
     return Column(name, kind, dtype, "", 0, missing=False, categories=known, range=seen)
 
