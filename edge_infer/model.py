@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_infer.answers import Decoder
-from edge_infer.artifact import Artifact, naming, parse_artifact, read_artifact
-from edge_infer.cut import NewInput, cut
+from edge_infer.artifact import Artifact, parse_artifact, read_artifact
 from edge_infer.errors import MethodError, UsageError
+from edge_infer.graphs import Graphs
 from edge_infer.manifest import Manifest
-from edge_infer.method import Method, closed_error
+from edge_infer.method import Method
 from edge_infer.prepared import Prepared, prepare
-from edge_infer.session import Session, SessionOptions
+from edge_infer.session import SessionOptions
 from edge_infer.tensors import Packer
 
 __all__ = ["Model", "load"]
@@ -86,14 +86,11 @@ class Model:
         self._origin: Any = os.path.abspath(artifact.source) if artifact.source else artifact.data
         self._artifact = artifact
         self._manifest = artifact.manifest
-        self._closed = False
-        self._whole: Session | None = None
-        with naming(artifact.source):
-            self._session = Session(_core(artifact), self._options)
+        self._graphs = Graphs(artifact, self._options)
         packer = Packer(artifact.manifest.inputs)
         self._decoders = {output.method: Decoder(output) for output in artifact.manifest.outputs}
         self._methods = {
-            name: Method(self._session, packer, decoder, artifact.source) for name, decoder in self._decoders.items()
+            name: Method(self._graphs, packer, decoder, artifact.source) for name, decoder in self._decoders.items()
         }
         self._prepared = self._prepare()
 
@@ -102,7 +99,7 @@ class Model:
         made: list[Prepared] = []
         for name in self._methods.keys() - self._manifest.missing_methods.keys():
             try:
-                way = prepare(self._session, self._manifest.inputs, self._decoders[name], self._methods[name])
+                way = prepare(self._graphs, self._manifest.inputs, self._decoders[name], self._methods[name])
             except ValueError:  # there is none
                 continue
             way.answer.__name__, way.answer.__doc__ = name, getattr(type(self), name).__doc__
@@ -154,20 +151,10 @@ class Model:
         Raises:
             InferenceError: onnxruntime refuses the feeds.
         """
-        whole = self._whole_session()
+        whole = self._graphs.whole
         names = list(whole.outputs) if outputs is None else list(outputs)
         arrays = whole.run(names, {name: np.asarray(value) for name, value in feeds.items()})
         return dict(zip(names, arrays, strict=True))
-
-    def _whole_session(self) -> Session:
-        """A session of the graph as the file has it, made when `run` is first called."""
-        if self._closed:
-            raise closed_error()
-        whole = self._whole
-        if whole is None:
-            with naming(self._artifact.source):
-                whole = self._whole = Session(self._artifact.data, self._options)
-        return whole
 
     def _answer(self, method: str, data: Any) -> Any:
         return self._methods[method](data)
@@ -215,14 +202,9 @@ class Model:
 
     def close(self) -> None:
         """Release the session's memory now rather than when the model is collected."""
-        if self._closed:
-            return
-        self._closed = True
-        self._whole = None
-        del self._session
-        for name, method in self._methods.items():
+        self._graphs.close()
+        for name in self._methods:
             vars(self).pop(name, None)  # the class's own says that the model is closed
-            method.close()
         for way in self._prepared:
             way.close()
 
@@ -243,20 +225,3 @@ def _unpickle(origin: str | bytes, digest: str, options: tuple[Any, ...]) -> Mod
     if artifact.digest != digest:
         raise UsageError(f"{origin!r} has changed since this model was pickled: its sha256 is not {digest} any more")
     return Model(artifact, SessionOptions(*options))
-
-
-def _core(artifact: Artifact) -> bytes:
-    """The graph between the string encoders and the label decoding: int64 codes in, class positions out."""
-    inputs, outputs = artifact.manifest.inputs, artifact.manifest.outputs
-    if not artifact.described:
-        return artifact.data
-    strings = len(inputs.cut.first) if inputs.cut else 0
-    indexed = [output for output in outputs if output.index is not None]
-    if not strings and not indexed:
-        return artifact.data
-    return cut(
-        artifact.data,
-        inputs=[NewInput(inputs.cut.tensor, _INT64, (None, strings))] if inputs.cut and strings else [],
-        outputs=[NewInput(output.index, _INT64, (None, *output.shape)) for output in indexed if output.index],
-        drop_outputs={name for output in indexed for name in output.tensors},
-    )

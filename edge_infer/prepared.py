@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from edge_infer.answers import Decoder, Give
 from edge_infer.columns import EXACT, CodeReader, ColumnReader, column_readers
+from edge_infer.graphs import Graphs
 from edge_infer.manifest import Inputs
-from edge_infer.session import Bound, Session
+from edge_infer.session import Bound
 from edge_infer.tensors import Group, groups, takes_any_number
 
 __all__ = ["Prepared", "prepare"]
@@ -56,10 +57,10 @@ class _Slot(NamedTuple):
 class _Slots:
     """Slots that are not in use. A list's `pop` and `append` are whole steps for all threads."""
 
-    def __init__(self, session: Session, parts: Sequence[Group], decoder: Decoder) -> None:
-        self._session, self._groups = session, parts
+    def __init__(self, graphs: Graphs, parts: Sequence[Group], decoder: Decoder) -> None:
+        self._graphs, self._groups = graphs, parts
         self._tensor, self._shape = decoder.tensor_of_one, (1, *decoder.shape_of_one)
-        self.dtype = session.dtype_of_output(self._tensor)
+        self.dtype = graphs.shared.dtype_of_output(self._tensor)
         self.free: list[_Slot] = []
         self.closed = False
 
@@ -78,7 +79,7 @@ class _Slots:
             raise ValueError("closed")
         inputs = {group.tensor: np.zeros((1, len(group.members)), group.dtype) for group in self._groups}
         output = np.zeros(self._shape, self.dtype)
-        bound = self._session.bind(inputs, {self._tensor: output})
+        bound = self._graphs.giving([self._tensor]).bind(inputs, {self._tensor: output})
         return _Slot(tuple(buffer[0] for buffer in inputs.values()), output, bound.run, bound)
 
     def close(self) -> None:
@@ -93,12 +94,12 @@ class Prepared(NamedTuple):
     close: Callable[[], None]
 
 
-def prepare(session: Session, inputs: Inputs, decoder: Decoder, careful: Answer) -> Prepared:
+def prepare(graphs: Graphs, inputs: Inputs, decoder: Decoder, careful: Answer) -> Prepared:
     """Raises ValueError where there is no short way: text that the graph reads, several outputs, threads."""
-    if session.threaded:
+    if graphs.shared.threaded:
         raise ValueError("threads do not survive a fork, which the careful way tells")
     readers, parts = column_readers(inputs), groups(inputs)
-    slots = _Slots(session, parts, decoder)
+    slots = _Slots(graphs, parts, decoder)
     first, of_rows = decoder.givers(slots.dtype)
     of_array = _array_way(slots, first, of_rows, careful, _matrix_limit(parts, readers), len(readers))
     packed = [_part(group, inputs, readers) for group in parts]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -187,3 +189,29 @@ def test_the_public_way_of_onnxruntime_serves_too(private: bool) -> None:
 def test_methods_show_their_help_and_names() -> None:
     assert load(PENGUINS).predict.__name__ == "predict"
     assert "Labels or numbers" in (load(PENGUINS).predict.__doc__ or "")
+
+
+def test_each_method_of_a_small_model_computes_only_its_own_answer() -> None:
+    graphs = edge_infer.load(PENGUINS)._graphs
+    outputs = list(graphs.shared.outputs)
+    assert len(outputs) == 3
+    for name in outputs:
+        own = graphs.giving([name])
+        assert list(own.outputs) == [name]
+        assert graphs.giving([name]) is own
+    assert graphs.giving(outputs) is graphs.shared
+
+
+def test_a_model_goes_when_its_last_user_lets_go_of_it() -> None:
+    gc.disable()
+    try:
+        model = edge_infer.load(DIABETES)
+        model.predict([0.0] * 10)
+        kept, session = model.predict, weakref.ref(model._graphs.shared)
+        del model
+        assert isinstance(kept([0.0] * 10), float)
+        assert session() is not None
+        del kept
+        assert session() is None
+    finally:
+        gc.enable()
