@@ -6,13 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import large_models, one_row, start_up, string_entry
+from benchmarks import large_models, many_rows, one_row, start_up, string_entry
 from benchmarks.measure import FULL, QUICK
 from benchmarks.readme import quote
 from benchmarks.results import shown, write_results
 
 PARTS = {
     "one_row": one_row.run,
+    "many_rows": many_rows.run,
     "start_up": start_up.run,
     "string_entry": string_entry.run,
     "large_models": large_models.run,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -47,6 +48,7 @@ from edge_infer_convert.exactness import is_exact
 from edge_infer_convert.golden_rows import make_goldens
 from edge_infer_convert.graph.assemble import Assembled, assemble, needs
 from edge_infer_convert.parity import RELATIVE, Parity, compare, require_equal
+from edge_infer_convert.passes import EXACT
 from edge_infer_convert.probes import make_probes
 from edge_infer_convert.reference import make_reference
 from edge_infer_convert.schema import Schema, make_schema
@@ -178,24 +180,26 @@ def _prove(schema: Schema, precision: str, report: Any, name: str, clock: _Clock
     failures: dict[str, EdgeInferError] = {}
     answers: Answers | None = None
     held: _Proven | None = None
-    for choice in tried:
+    inexact: set[str] = set()  # passes that the next attempt goes without
+    for choice, again in itertools.product(tried, (False, True)):
+        if again and not inexact:
+            continue
+        without, inexact = (inexact, set()) if again else (set(), set())
+        last = False
         try:
-            with clock.stage("convert", f"{len(schema.columns)} columns, {len(schema.plan.steps)} steps, {choice}"):
-                assembled = assemble(schema, choice)
+            with clock.stage("convert", _attempt(schema, choice, without)):
+                assembled = assemble(schema, choice, without)
+            inexact = set(assembled.passes) - EXACT
+            last = choice == tried[-1] and not inexact
             with clock.stage("probe", choice):
                 answers = answers or Answers.of_taken(schema.original, make_probes(schema))
-                parity = _gate(schema, assembled, answers, choice, report, name, hasty=choice != tried[-1])
+                parity = _gate(schema, assembled, answers, choice, report, name, hasty=not last)
         except (ConversionError, ArtifactError, RuntimeFitError, InferenceError) as error:
             failures[choice] = error if isinstance(error, ConversionError) else _unloadable(error)
-            reason = f"float32 does not hold: {_head(error):.200}"
             continue
-        proven = _Proven(assembled, parity, choice, reason)
-        if choice == tried[-1] or not _is_close_call(parity):
-            return proven
-        held, reason = (
-            proven,
-            f"float32 comes near its tolerance (worst {_worst(parity):.2g} of {RELATIVE[choice]:.0e})",
-        )
+        held = _Proven(assembled, parity, choice, reason if choice == tried[0] else _why_not(tried[0], failures, held))
+        if last or not _is_close_call(parity):
+            return held
     if held is not None:
         return held
     if isinstance(failures[tried[0]], ParityError) and not isinstance(failures[tried[-1]], ParityError):
@@ -206,6 +210,20 @@ def _prove(schema: Schema, precision: str, report: Any, name: str, clock: _Clock
             failures[tried[0]] = error
     blockers = step_blockers(schema.plan.steps) if _all_unsupported(failures) else []
     raise UnsupportedModelError.of(blockers) if len(blockers) > 1 else _failure(failures)
+
+
+def _attempt(schema: Schema, choice: str, without: Collection[str]) -> str:
+    off = f", without {' and '.join(sorted(without))}" if without else ""
+    return f"{len(schema.columns)} columns, {len(schema.plan.steps)} steps, {choice}{off}"
+
+
+def _why_not(choice: str, failures: dict[str, EdgeInferError], held: _Proven | None) -> str:
+    """Why the first precision was not taken."""
+    if choice in failures or held is None:
+        return f"{choice} does not hold: {_head(failures[choice]):.200}"
+    if held.precision != choice:
+        return held.reason
+    return f"{choice} comes near its tolerance (worst {_worst(held.parity):.2g} of {RELATIVE[choice]:.0e})"
 
 
 def _is_close_call(parity: Parity) -> bool:

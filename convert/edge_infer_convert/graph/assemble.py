@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from edge_infer_convert.graph.canonical import canonicalise
 from edge_infer_convert.graph.emit import Emitted, emit, lay_out
 from edge_infer_convert.graph.light import light_copy
 from edge_infer_convert.original import Original
+from edge_infer_convert.passes import run_passes
 from edge_infer_convert.schema import Schema
 from edge_infer_convert.text.strings import FOREIGN_TYPES, MICROSOFT
 
@@ -55,10 +57,11 @@ class Assembled(NamedTuple):
     missing_methods: dict[str, str]
     builder: GraphBuilder
     emitted: Emitted
+    passes: tuple[str, ...]  # those that changed the graph
 
 
-def assemble(schema: Schema, precision: str) -> Assembled:
-    """Build the graph of a schema's plan in `precision`.
+def assemble(schema: Schema, precision: str, without: Collection[str] = ()) -> Assembled:
+    """Build the graph of a schema's plan in `precision`, and run all passes but those in `without`.
 
     Raises:
         UnsupportedModelError: a step cannot be expressed.
@@ -74,8 +77,11 @@ def assemble(schema: Schema, precision: str) -> Assembled:
     model = builder.model(values, _value_infos(outputs), _IR_VERSION, kept=[inputs.cut.tensor] if inputs.cut else [])
     public = {output.index for output in outputs if output.index} | ({inputs.cut.tensor} if inputs.cut else set())
     canonicalise(model, public)
+    passes = run_passes(model, _inferred, public, without)
+    if passes:
+        canonicalise(model, public)
     model = _typed(model)
-    return Assembled(model, inputs, tuple(outputs), lacking, builder, emitted)
+    return Assembled(model, inputs, tuple(outputs), lacking, builder, emitted, passes)
 
 
 def _outputs(builder: GraphBuilder, schema: Schema, emitted: Emitted) -> tuple[list[Output], dict[str, str]]:
@@ -151,7 +157,7 @@ def _value_infos(outputs: list[Output]) -> list[onnx.ValueInfoProto]:
 
 
 def _typed(model: ModelProto) -> ModelProto:
-    inferred = onnx.shape_inference.infer_shapes(with_foreign_types(model))
+    inferred = _inferred(model)
     for output in inferred.graph.output:
         dims = output.type.tensor_type.shape.dim
         if dims and not dims[0].HasField("dim_value"):
@@ -159,6 +165,11 @@ def _typed(model: ModelProto) -> ModelProto:
     del model.graph.output[:]
     model.graph.output.extend(inferred.graph.output)
     return model
+
+
+def _inferred(model: ModelProto) -> ModelProto:
+    """A light copy with the shapes of all tensors."""
+    return onnx.shape_inference.infer_shapes(with_foreign_types(model))
 
 
 def with_foreign_types(model: ModelProto) -> ModelProto:

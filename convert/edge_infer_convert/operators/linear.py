@@ -12,6 +12,7 @@ from edge_infer_convert.graph.builder import GraphBuilder
 from edge_infer_convert.operators.numeric import (
     first_largest,
     flat,
+    inverse_of_grown,
     normalised,
     require_float64,
     sigmoid,
@@ -86,12 +87,21 @@ def logistic_classifier(builder: GraphBuilder, model: Any, reads: str) -> dict[s
     """Scores, then the sigmoid of the one score (two classes), or the softmax."""
     scores = linear_scores(builder, model, reads)
     if len(model.classes_) == 2:
-        probabilities = two_columns(builder, sigmoid(builder, scores))
+        probabilities = _two_sided(builder, model, reads)
     elif model.solver == "liblinear":  # one model for each class; scikit-learn up to 1.7
         probabilities = normalised(builder, sigmoid(builder, scores), 1 / len(model.classes_))
     else:
         probabilities = builder.node("Softmax", scores, axis=1)
     return _scored(builder, model, scores) | {"predict_proba": [probabilities]}
+
+
+def _two_sided(builder: GraphBuilder, model: Any, reads: str) -> str:
+    """[1 − p, p] as the sigmoids of −z and z, [rows, 2]: less nodes than p beside its difference from 1."""
+    inner = builder.dtype != np.float32  # where it is 1 / (1 + e⁻ˣ), the weights have the sign of −x already
+    signs = np.array([1.0, -1.0] if inner else [-1.0, 1.0])
+    z = builder.node("MatMul", reads, builder.constant(np.ravel(model.coef_)[:, None] * signs))
+    z = builder.node("Add", z, builder.constant(np.ravel(model.intercept_) * signs))
+    return inverse_of_grown(builder, z) if inner else sigmoid(builder, z)
 
 
 @operator(linear_model.SGDClassifier)

@@ -1,0 +1,87 @@
+"""A finished graph as passes see it: who makes a tensor, who reads it, which are constant. Changes go through it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, helper, numpy_helper
+
+__all__ = ["View"]
+
+
+class View:
+    """Nodes stay in an order in which each stands behind those that it reads."""
+
+    def __init__(self, model: ModelProto) -> None:
+        self.model = model
+        self._tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+        self._taken = {name for node in model.graph.node for name in [*node.input, *node.output]} | set(self._tensors)
+        self._count = 0
+
+    @property
+    def nodes(self) -> list[NodeProto]:
+        return list(self.model.graph.node)
+
+    def maker(self, tensor: str, *ops: str) -> NodeProto | None:
+        """The node that makes a tensor, if it is one of these operators of ONNX itself."""
+        found = next((node for node in self.model.graph.node if tensor in node.output), None)
+        return found if found is not None and found.op_type in ops and not found.domain else None
+
+    def only_reader(self, tensor: str, op: str) -> NodeProto | None:
+        """The one node that reads a tensor, if it is this operator; None where an output of the graph is it too."""
+        readers = [node for node in self.model.graph.node if tensor in node.input]
+        if tensor in {output.name for output in self.model.graph.output} or len(readers) != 1:
+            return None
+        return readers[0] if readers[0].op_type == op and not readers[0].domain else None
+
+    def constant(self, tensor: str) -> NDArray[Any] | None:
+        """Its values, if it is constant."""
+        found = self._tensors.get(tensor)
+        return None if found is None else numpy_helper.to_array(found)
+
+    def add_constant(self, value: NDArray[Any]) -> str:
+        """The name of a new constant."""
+        tensor = numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), self._fresh())
+        self.model.graph.initializer.append(tensor)
+        self._tensors[tensor.name] = self.model.graph.initializer[-1]
+        return tensor.name
+
+    def before(self, node: NodeProto, op: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node before another; its output's name."""
+        made = helper.make_node(op, list(inputs), [self._fresh()], **attributes)
+        place = next(i for i, other in enumerate(self.model.graph.node) if other.output == node.output)
+        self.model.graph.node.insert(place, made)
+        return str(made.output[0])
+
+    def sweep(self, kept: Iterable[str]) -> None:
+        """Drop nodes and constants that no output of the graph and none of `kept` needs."""
+        graph = self.model.graph
+        wanted = {output.name for output in graph.output} | set(kept)
+        for place in reversed(range(len(graph.node))):
+            node = graph.node[place]
+            if wanted & set(node.output):
+                wanted |= _reads(node)
+            else:
+                del graph.node[place]
+        for place in reversed(range(len(graph.initializer))):
+            if graph.initializer[place].name not in wanted:
+                del graph.initializer[place]
+
+    def _fresh(self) -> str:
+        self._count += 1
+        while f"pass_{self._count}" in self._taken:
+            self._count += 1
+        return f"pass_{self._count}"
+
+
+def _reads(node: NodeProto) -> set[str]:
+    names = set(node.input)
+    for attribute in node.attribute:
+        for graph in [attribute.g, *attribute.graphs]:
+            names |= {output.name for output in graph.output}
+            for inner in graph.node:
+                names |= _reads(inner)
+    return names

@@ -1,0 +1,136 @@
+"""Each pass against the graph without it; and a graph that does not hold with a pass is converted without it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+from hypothesis import given
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, OneHotEncoder, RobustScaler, StandardScaler
+
+import edge_infer
+from edge_infer.session import Session
+from edge_infer_convert import convert, passes
+from edge_infer_convert.graph.assemble import Assembled, assemble
+from edge_infer_convert.passes import EXACT, PASSES
+from edge_infer_convert.schema import make_schema
+from tests.convert.operators.drawn import assert_converted, few, matrix, seeds
+
+SCALERS = {
+    "standard": StandardScaler(),
+    "mean only": StandardScaler(with_std=False),
+    "scale only": StandardScaler(with_mean=False),
+    "between": MinMaxScaler((-1, 3)),
+    "clipped": MinMaxScaler(clip=True),
+    "robust": RobustScaler(),
+    "largest": MaxAbsScaler(),
+    "two in a row": make_pipeline(RobustScaler(), StandardScaler()),
+}
+
+
+def people(seed: int, rows: int = 120) -> tuple[pd.DataFrame, Any]:
+    """3 numbers with gaps and 2 texts."""
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(matrix(seed, rows, gaps=0.1), columns=["a", "b", "c"])
+    X = X.assign(t=rng.choice(["x", "y", "z", "w"], rows), u=rng.choice(["one", "two", "three"], rows))
+    return X, (rng.random(rows) + (X["t"] == "x") > 0.8).astype(int).to_numpy()
+
+
+def mixed(final: Any, *, dense: bool = False) -> Any:
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=not dense)
+    return make_pipeline(make_column_transformer((numbers, ["a", "b", "c"]), (encoder, ["t", "u"])), final)
+
+
+def assembled(estimator: Any, data: Any, precision: str = "float64", without: Collection[str] = ()) -> Assembled:
+    return assemble(make_schema(estimator, data), precision, without)
+
+
+def operators(made: Assembled) -> list[str]:
+    return [node.op_type for node in made.model.graph.node]
+
+
+def answers(made: Assembled, feeds: dict[str, Any]) -> dict[str, Any]:
+    session = Session(made.model.SerializeToString())
+    names = list(session.outputs)
+    return dict(zip(names, session.run(names, feeds), strict=True))
+
+
+@pytest.mark.parametrize("name", SCALERS)
+@few
+@given(seeds)
+def test_scalers_before_a_linear_model_go_into_its_weights(name: str, seed: int) -> None:
+    X = matrix(seed, width=4)
+    model = make_pipeline(SCALERS[name], LinearRegression()).fit(X, X[:, 0] - X[:, 1])
+    conversion = assert_converted(model, X)
+    found = {node.op_type for node in onnx.load_from_string(conversion.data).graph.node}
+    assert ("Div" in found or "Mul" in found or "Sub" in found) == (name == "clipped")
+
+
+@few
+@given(seeds)
+def test_texts_before_a_linear_model_become_sums_of_weights(seed: int) -> None:
+    X, y = people(seed)
+    model = mixed(LogisticRegression()).fit(X, y)
+    made = assembled(model, X)
+    assert "weights" in made.passes
+    assert max(t.dims[-1] for t in made.model.graph.initializer if len(t.dims) == 2) == 2, (
+        "no table of 7 columns is left"
+    )
+    assert_converted(model, X)
+
+
+@few
+@given(seeds)
+def test_several_outputs_and_whole_tables(seed: int) -> None:
+    X, y = people(seed)
+    only_texts = make_column_transformer((OneHotEncoder(), ["t", "u"]))
+    assert_converted(make_pipeline(only_texts, Ridge()).fit(X, np.column_stack([y, -y])), X)
+    assert_converted(mixed(LogisticRegression()).fit(X, X["t"]), X)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@few
+@given(seeds)
+def test_exact_passes_change_no_bit(precision: str, seed: int) -> None:
+    X, y = people(seed)
+    model = mixed(LogisticRegression()).fit(X, y)
+    with_them, bare = (assembled(model, X, precision, off) for off in (PASSES.keys() - EXACT, PASSES.keys()))
+    assert set(with_them.passes) == EXACT
+    assert operators(bare).count("Reshape") > operators(with_them).count("Reshape")
+    rng = np.random.default_rng(seed)
+    feeds = {
+        "numbers": rng.normal(0, 50, (40, 3)).astype(precision),
+        "strings": rng.choice(np.array(["x", "y", "one", "two", "odd"], dtype=object), (40, 2)),
+    }
+    wanted = answers(bare, feeds)
+    for name, got in answers(with_them, feeds).items():
+        np.testing.assert_array_equal(got, wanted[name])
+
+
+def test_a_graph_that_does_not_hold_with_a_pass_is_converted_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass that is wrong stands for one that rounds too much: the gate finds it, and it is switched off by name."""
+
+    def spoil(view: Any, shapes: Any) -> bool:
+        for node in view.nodes:
+            if node.op_type == "MatMul":
+                node.input[1] = view.add_constant(view.constant(node.input[1]) * 1.01)
+        return True
+
+    monkeypatch.setitem(passes.PASSES, "spoil", spoil)
+    X = matrix(3)
+    stages: list[tuple[str, str]] = []
+    model = make_pipeline(StandardScaler(), LinearRegression()).fit(X, X[:, 0])
+    conversion = convert(model, data=X, name="spoilt", progress=lambda *stage: stages.append(stage))
+    assert any("without scalers and spoil" in detail for _, detail in stages)
+    np.testing.assert_allclose(edge_infer.load(conversion.data).predict(X), model.predict(X), rtol=1e-5, atol=1e-5)
+    operators = [node.op_type for node in onnx.load_from_string(conversion.data).graph.node]
+    assert "Div" in operators, "it went without all that rounds differently"
