@@ -209,17 +209,19 @@ class CodeReader:
         """Shape (rows,) → int64 codes of shape (rows,)."""
         if isinstance(values, Coded):
             return self._from_dictionary(values)
-        codes = np.empty(len(values), np.int64)
-        known = self.codes
-        for row, value in enumerate(values.tolist()):
-            code = known.get(value) if value.__class__ is str else None
-            if code is None:
-                try:
-                    code = self.one(value)
-                except Misfit as misfit:
-                    raise Misfit(misfit.expected, misfit.got, row) from None
-            codes[row] = code
-        return codes
+        cells = values.tolist()
+        try:
+            codes: list[Any] = list(map(self.codes.get, cells))  # nothing but text is equal to a text
+        except TypeError:  # not hashable
+            codes = [None] * len(cells)
+        if None in codes:
+            for row, code in enumerate(codes):
+                if code is None:
+                    try:
+                        codes[row] = self.one(cells[row])
+                    except Misfit as misfit:
+                        raise Misfit(misfit.expected, misfit.got, row) from None
+        return np.array(codes, np.int64)
 
     def _from_dictionary(self, coded: Coded) -> NDArray[Any]:
         """Each distinct value is looked up once; only those that occur can be misfits."""

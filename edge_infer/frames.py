@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_infer.columns import Coded, cells
 
-__all__ = ["ABSENT", "Table", "read_column", "read_table"]
+__all__ = ["ABSENT", "Table", "read_column", "read_matrix", "read_table"]
 
 
 class Absent:
@@ -49,6 +49,22 @@ def read_table(data: Any, names: Sequence[str]) -> Table | None:
     if isinstance(data, list | tuple) and data and all(isinstance(record, Mapping) for record in data):
         return _records(data, names)
     return _matrix(data)
+
+
+def read_matrix(data: Any, names: Sequence[str], *, by_name: bool) -> NDArray[Any] | None:
+    """The numbers of a pandas DataFrame whose columns are all floats, or all int64, in the order of `names`.
+
+    None for all else, and where a column does not stand there just once.
+    """
+    if type(data).__module__.partition(".")[0] != "pandas" or not hasattr(data, "columns"):
+        return None
+    own = data.columns.tolist()
+    if own != list(names):
+        if not by_name or len(set(own)) < len(own) or not set(names) <= set(own):
+            return None
+        data = data[list(names)]
+    kinds = {getattr(dtype, "kind", "O") if isinstance(dtype, np.dtype) else "O" for dtype in data.dtypes}
+    return data.to_numpy() if kinds in ({"f"}, {"i"}) else None
 
 
 def read_column(data: Any) -> NDArray[Any] | Coded | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_infer.columns import EXACT, Coded, ColumnReader, Misfit, column_readers, misfits
 from edge_infer.errors import InputError, Mismatch
-from edge_infer.frames import ABSENT, Table, read_column, read_table
+from edge_infer.frames import ABSENT, Table, read_column, read_matrix, read_table
 from edge_infer.manifest import Column, Inputs
 from edge_infer.time_units import units_of
 
@@ -63,10 +63,12 @@ class Packer:
         """
         if isinstance(data, Mapping):
             return Batch(self._record(data), 1, single=True)
-        if isinstance(data, np.ndarray) and self._matrix and data.ndim == 2 and data.dtype.kind in "fiub":
-            feeds = self._numeric_matrix(data)
-            if feeds is not None:
-                return Batch(feeds, len(data), single=False)
+        if self._matrix:
+            matrix = data if isinstance(data, np.ndarray) else read_matrix(data, self._names, by_name=self._by_name)
+            if matrix is not None and matrix.ndim == 2 and matrix.dtype.kind in "fiub":
+                feeds = self._numeric_matrix(matrix)
+                if feeds is not None:
+                    return Batch(feeds, len(matrix), single=False)
         if self._texts:
             if isinstance(data, str):
                 return Batch(self._flat([data]), 1, single=True)
@@ -113,7 +115,8 @@ class Packer:
             return None
         with np.errstate(over="ignore"):
             tensor = np.ascontiguousarray(data, dtype=group.dtype)
-        return {group.tensor: tensor} if np.isfinite(tensor).all() else None
+        flat = tensor.ravel()
+        return {group.tensor: tensor} if np.isfinite(np.vdot(flat, flat)) or np.isfinite(tensor).all() else None
 
     def _exact(self, data: NDArray[Any], dtype: np.dtype[Any]) -> bool:
         """Whether whole numbers stay what they are in `dtype`; NaN is no whole number."""

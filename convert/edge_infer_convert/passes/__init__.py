@@ -1,7 +1,7 @@
 """Rewriting a finished graph to run faster: one file a pass, run in the order that stands here.
 
-A pass takes a `View` and the inferred shapes, changes the graph, and tells whether it did. Those that are not in EXACT
-round differently: the gate judges them, and where a graph does not hold with them they are switched off by name.
+A pass takes a `View` and what is `Known` of tensors, changes the graph, and tells whether it did. Those that are not in
+EXACT round differently: the gate judges them, and where a graph does not hold with them they are switched off by name.
 
 To add one: write it in a file of its own, add it to PASSES, and a differential test to tests/convert/passes/.
 """
@@ -14,20 +14,19 @@ from typing import Final
 from onnx import ModelProto
 
 from edge_infer_convert.passes.linear import fold_scalers, gather_weights
-from edge_infer_convert.passes.reshapes import drop_needless_reshapes, shapes_of
-from edge_infer_convert.passes.view import View
+from edge_infer_convert.passes.needless import drop_needless_casts, drop_needless_reshapes
+from edge_infer_convert.passes.view import Known, View
 
 __all__ = ["EXACT", "PASSES", "run_passes"]
 
-Shapes = dict[str, list[int | None]]
-
-PASSES: Final[dict[str, Callable[[View, Shapes], bool]]] = {
+PASSES: Final[dict[str, Callable[[View, Known], bool]]] = {
+    "casts": drop_needless_casts,
     "reshapes": drop_needless_reshapes,
     "scalers": fold_scalers,
     "weights": gather_weights,
 }
 #: Passes after which every number is the same, bit by bit.
-EXACT: Final = frozenset({"reshapes"})
+EXACT: Final = frozenset({"casts", "reshapes"})
 
 
 def run_passes(
@@ -42,7 +41,7 @@ def run_passes(
     """
     view, done = View(model), []
     for name, change in PASSES.items():
-        if name not in without and change(view, shapes_of(infer(model))):
+        if name not in without and change(view, Known.of(infer(model))):
             view.sweep(kept)
             done.append(name)
     return tuple(done)

@@ -12,19 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, helper
 
-from edge_infer_convert.passes.view import View
+from edge_infer_convert.passes.view import Known, View
 
 __all__ = ["fold_scalers", "gather_weights"]
 
 _LINEAR = ("Add", "Sub", "Mul", "Div")
 
 
-def gather_weights(view: View, shapes: dict[str, list[int | None]]) -> bool:
+def gather_weights(view: View, known: Known) -> bool:
     """Sums of a table's rows before a product: the table is multiplied at conversion. Whether anything changed."""
     changed = False
     for product in view.nodes:
         weights = _weights(view, product)
-        parts = None if weights is None else _parts(view, product.input[0], shapes)
+        parts = None if weights is None else _parts(view, product.input[0], known)
         if weights is None or parts is None:
             continue
         looked_up = {i: _table(view, name) for i, (name, _) in enumerate(parts)}
@@ -35,7 +35,7 @@ def gather_weights(view: View, shapes: dict[str, list[int | None]]) -> bool:
     return changed
 
 
-def fold_scalers(view: View, shapes: dict[str, list[int | None]]) -> bool:
+def fold_scalers(view: View, known: Known) -> bool:
     """Sums, differences, products and quotients with constants before a product. Whether anything changed."""
     changed = False
     for product in view.nodes:
@@ -44,13 +44,13 @@ def fold_scalers(view: View, shapes: dict[str, list[int | None]]) -> bool:
         bias = None if added is None else view.constant(added.input[1])
         if weights is None or added is None or bias is None or bias.ndim > 1:
             continue
-        parts = _parts(view, product.input[0], shapes)
+        parts = _parts(view, product.input[0], known)
         if parts is None:
             continue
         kept, new, shift, start = [], weights.astype(np.float64), np.zeros(weights.shape[1]), 0
         for name, width in parts:
             own = slice(start, start + width)
-            name, new[own], moved = _folded(view, name, new[own], shapes)
+            name, new[own], moved = _folded(view, name, new[own], known)
             kept.append(name)
             shift, start = shift + moved, start + width
         if kept == [name for name, _ in parts] or not np.isfinite(new).all():
@@ -70,13 +70,13 @@ def _weights(view: View, node: NodeProto) -> NDArray[Any] | None:
     return found if found is not None and found.ndim == 2 and found.dtype.kind == "f" else None
 
 
-def _parts(view: View, tensor: str, shapes: dict[str, list[int | None]]) -> list[tuple[str, int]] | None:
+def _parts(view: View, tensor: str, known: Known) -> list[tuple[str, int]] | None:
     """The parts that a tensor [rows, columns] is put together of: names and widths; None where one is not known."""
     joined = view.maker(tensor, "Concat")
     names = (
         [tensor] if joined is None or helper.get_attribute_value(joined.attribute[0]) not in (1, -1) else joined.input
     )
-    widths = [shapes.get(name, [])[1:] for name in names]
+    widths = [known.shapes.get(name, [])[1:] for name in names]
     if any(len(width) != 1 or width[0] is None for width in widths):
         return None
     return [(name, int(width[0] or 0)) for name, width in zip(names, widths, strict=True)]
@@ -130,7 +130,7 @@ def _apart(
 
 
 def _folded(
-    view: View, tensor: str, weights: NDArray[np.float64], shapes: dict[str, list[int | None]]
+    view: View, tensor: str, weights: NDArray[np.float64], known: Known
 ) -> tuple[str, NDArray[np.float64], NDArray[np.float64]]:
     """The tensor behind a chain of scalings, the weights for it, and what its shifts add to the product."""
     shift = np.zeros(weights.shape[1])
@@ -140,7 +140,7 @@ def _folded(
             return tensor, weights, shift
         by = view.constant(node.input[1])
         vector = by is not None and by.ndim <= 1 and by.size in (1, len(weights)) and by.dtype.kind == "f"
-        if by is None or not vector or shapes.get(node.input[0]) != [None, len(weights)]:
+        if by is None or not vector or known.shapes.get(node.input[0]) != [None, len(weights)]:
             return tensor, weights, shift
         factor = np.broadcast_to(by.astype(np.float64), len(weights))
         if node.op_type in ("Add", "Sub"):

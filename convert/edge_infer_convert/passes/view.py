@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-__all__ = ["View"]
+__all__ = ["Known", "View"]
+
+
+class Known(NamedTuple):
+    """What is known of tensors, by name: shapes, with None for a size that varies, and types (TensorProto.DataType)."""
+
+    shapes: dict[str, list[int | None]]
+    types: dict[str, int]
+
+    @classmethod
+    def of(cls, inferred: ModelProto) -> Known:
+        """Of a model with the results of shape inference."""
+        graph = inferred.graph
+        dense = [(v.name, v.type.tensor_type) for v in [*graph.input, *graph.value_info, *graph.output]]
+        shapes = {
+            name: [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim]
+            for name, kind in dense
+            if kind.HasField("shape")
+        }
+        return cls(shapes, {name: kind.elem_type for name, kind in dense if kind.elem_type})
 
 
 class View:
@@ -19,6 +38,7 @@ class View:
         self.model = model
         self._tensors = {tensor.name: tensor for tensor in model.graph.initializer}
         self._taken = {name for node in model.graph.node for name in [*node.input, *node.output]} | set(self._tensors)
+        self._makers = {name: node for node in model.graph.node for name in node.output}
         self._count = 0
 
     @property
@@ -27,7 +47,7 @@ class View:
 
     def maker(self, tensor: str, *ops: str) -> NodeProto | None:
         """The node that makes a tensor, if it is one of these operators of ONNX itself."""
-        found = next((node for node in self.model.graph.node if tensor in node.output), None)
+        found = self._makers.get(tensor)
         return found if found is not None and found.op_type in ops and not found.domain else None
 
     def only_reader(self, tensor: str, op: str) -> NodeProto | None:
@@ -54,6 +74,7 @@ class View:
         made = helper.make_node(op, list(inputs), [self._fresh()], **attributes)
         place = next(i for i, other in enumerate(self.model.graph.node) if other.output == node.output)
         self.model.graph.node.insert(place, made)
+        self._makers[made.output[0]] = self.model.graph.node[place]
         return str(made.output[0])
 
     def sweep(self, kept: Iterable[str]) -> None:

@@ -141,7 +141,7 @@ def test_wrong_votes_still_fail_the_gate(monkeypatch: pytest.MonkeyPatch) -> Non
     model = KNeighborsClassifier().fit(X, y)
     real = conversion.assemble
 
-    def with_other_labels(schema: Any, precision: str) -> Any:
+    def with_other_labels(schema: Any, precision: str, without: Any = ()) -> Any:
         for step in schema.plan.steps:
             step.estimator = KNeighborsClassifier().fit(X, (y + (X[:, 0] > 4)) % 3)
         return real(schema, precision)

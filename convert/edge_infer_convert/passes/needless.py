@@ -1,19 +1,30 @@
-"""Reshape chains: of several in a row the last counts, and one that changes nothing goes. Not a number changes."""
+"""Nodes that change nothing: of several Reshapes in a row the last counts; a Reshape or Cast to the same goes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import onnx
 from onnx import NodeProto
 
-from edge_infer_convert.passes.view import View
+from edge_infer_convert.passes.view import Known, View
 
-__all__ = ["drop_needless_reshapes"]
+__all__ = ["drop_needless_casts", "drop_needless_reshapes"]
 
 
-def drop_needless_reshapes(view: View, shapes: dict[str, list[int | None]]) -> bool:
-    """`shapes`: of tensors by name, None for a size that varies. Whether anything changed."""
+def drop_needless_casts(view: View, known: Known) -> bool:
+    """Whether anything changed."""
+    changed = False
+    for node in view.nodes:
+        if node.op_type == "Cast" and not node.domain:
+            to = next(attribute.i for attribute in node.attribute if attribute.name == "to")
+            if known.types.get(node.input[0]) == to:
+                _make_identity(node)
+                changed = True
+    return changed
+
+
+def drop_needless_reshapes(view: View, known: Known) -> bool:
+    """Whether anything changed."""
     changed = False
     for node in view.nodes:
         target = _target(view, node)
@@ -23,7 +34,7 @@ def drop_needless_reshapes(view: View, shapes: dict[str, list[int | None]]) -> b
         while before is not None and _target(view, before) is not None:
             node.input[0], changed = before.input[0], True
             before = view.maker(node.input[0], "Reshape")
-        if shapes.get(node.input[0]) == [None, *target[1:]]:
+        if known.shapes.get(node.input[0]) == [None, *target[1:]]:
             _make_identity(node)
             changed = True
     return changed
@@ -43,13 +54,3 @@ def _make_identity(node: NodeProto) -> None:
     del node.input[1:]
     node.op_type = "Identity"
     del node.attribute[:]
-
-
-def shapes_of(model: onnx.ModelProto) -> dict[str, list[int | None]]:
-    """Inferred shapes of all tensors that have one."""
-    values = [*model.graph.input, *model.graph.value_info, *model.graph.output]
-    return {
-        value.name: [dim.dim_value if dim.HasField("dim_value") else None for dim in value.type.tensor_type.shape.dim]
-        for value in values
-        if value.type.tensor_type.HasField("shape")
-    }
