@@ -17,7 +17,7 @@ from benchmarks.measure import QUICK, Settings, side_by_side
 from benchmarks.results import Part, spent
 from benchmarks.subjects import SUBJECTS, Subject
 
-__all__ = ["check_equal", "run"]
+__all__ = ["CASES", "METHODS", "SKLEARN", "check_equal", "run"]
 
 #: Targets, as shares of the other side's time.
 MOST_OF_READY: Final = 0.70  # an array, of `session.run` with a feed that is ready
@@ -26,13 +26,9 @@ MOST_OF_DOCUMENTED_MIXED: Final = 0.45
 LEAST_OF_SKLEARN: Final = 200  # times as fast for mixed columns
 
 METHODS: Final = ("predict", "predict_proba")
-SKLEARN, READY, DOCUMENTED, DICT, ARRAY = (
-    "scikit-learn",
-    "ready feed",
-    "documented",
-    "edge_infer, dict",
-    "edge_infer, array",
-)
+SKLEARN, DOCUMENTED, READY = "scikit-learn", "documented", "ready feed"
+DICT, ARRAY = "edge_infer, dict", "edge_infer, array"
+CASES: Final = (SKLEARN, DOCUMENTED, READY, DICT, ARRAY)
 _NOTE: Final = (
     "One record, answered as an array of probabilities or a label. scikit-learn: a DataFrame made of the dict. "
     "Documented: the pipeline converted by skl2onnx (an input for each column where some are texts, zipmap off), a "
@@ -73,7 +69,7 @@ def run(settings: Settings) -> Part:
 
 
 def _row(subject: Subject, method: str, times: dict[str, float], target: str) -> tuple[str, ...]:
-    cells = [spent(times[case]) if case in times else "" for case in (SKLEARN, DOCUMENTED, READY, DICT, ARRAY)]
+    cells = [spent(times[case]) if case in times else "" for case in CASES]
     best = times.get(ARRAY, times[DICT])
     shares = [
         f"1/{times[SKLEARN] / times[DICT]:,.0f}",

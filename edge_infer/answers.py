@@ -62,6 +62,8 @@ class Decoder:
         if not np.can_cast(dtype, own, "safe"):
             raise ValueError(f"{dtype} answers that are {own}")
         if self._output.shape:
+            if dtype == own:
+                return (lambda buffer: buffer[0].copy()), (lambda buffer: buffer.copy())
             return (lambda buffer: buffer[0].astype(own)), (lambda buffer: buffer.astype(own))
         return (lambda buffer: buffer.item()), (lambda buffer: buffer.astype(own))
 

@@ -101,8 +101,8 @@ def prepare(graphs: Graphs, inputs: Inputs, decoder: Decoder, careful: Answer) -
     readers, parts = column_readers(inputs), groups(inputs)
     slots = _Slots(graphs, parts, decoder)
     first, of_rows = decoder.givers(slots.dtype)
-    of_array = _array_way(slots, first, of_rows, careful, _matrix_limit(parts, readers), len(readers))
     packed = [_part(group, inputs, readers) for group in parts]
+    of_array = _array_way(slots, first, of_rows, careful, _matrix_limit(parts, readers), len(readers))
     return Prepared(_way(slots, packed, first, careful, of_array, len(readers)), slots.close)
 
 
@@ -116,16 +116,16 @@ def _way(slots: _Slots, parts: Sequence[_Part], first: Give, careful: Answer, of
         kind = data.__class__
         if kind is dict:
             chosen = by_name
-        elif kind is list or kind is tuple:
-            if len(data) != width:
-                return careful(data)
+        elif kind is np.ndarray:
+            return of_array(data)
+        elif (kind is list or kind is tuple) and len(data) == width:
             chosen = by_place
         else:
-            return of_array(data) if kind is np.ndarray else careful(data)
+            return careful(data)
         try:
             slot = take()
             try:
-                for (pick, fill), row in zip(chosen, slot.rows, strict=True):
+                for (pick, fill), row in zip(chosen, slot.rows):  # noqa: B905  # as many of both
                     fill(row, pick(data))
                 slot.run()
                 return first(slot.output)
@@ -141,22 +141,25 @@ def _way(slots: _Slots, parts: Sequence[_Part], first: Give, careful: Answer, of
 def _array_way(slots: _Slots, first: Give, of_rows: Give, careful: Answer, limit: float, width: int) -> Answer:
     """For a row [columns], or rows [1, columns], of floats that are all finite and not large; all else: careful.
 
-    limit: of a row's norm, squared. numpy.vdot finds NaN and infinities in the shortest time, and warns of nothing.
+    limit: of a row's norm, squared. A product with itself finds NaN and infinities in the shortest time.
     """
     take, give_back = slots.take, slots.give_back
+    row_shape, rows_shape, dtypes = (width,), (1, width), (np.dtype(np.float64), np.dtype(np.float32))
 
     def answer(data: NDArray[Any]) -> Any:
-        row = data if data.ndim == 1 else data[0] if data.ndim == 2 and len(data) == 1 else None
-        if row is None or len(row) != width or row.dtype.char not in "fd" or not np.vdot(row, row) < limit:
+        shape = data.shape
+        if (shape != row_shape and shape != rows_shape) or data.dtype not in dtypes:
             return careful(data)
+        row, give = (data, first) if shape == row_shape else (data[0], of_rows)
         try:
-            slot = take()
-            try:
-                slot.rows[0][:] = row
-                slot.run()
-                return first(slot.output) if row is data else of_rows(slot.output)
-            finally:
-                give_back(slot)
+            if row.dot(row) < limit:
+                slot = take()
+                try:
+                    slot.rows[0][:] = row
+                    slot.run()
+                    return give(slot.output)
+                finally:
+                    give_back(slot)
         except Exception:  # noqa: BLE001
             pass
         return careful(data)

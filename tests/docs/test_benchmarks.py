@@ -34,9 +34,11 @@ def test_every_case_is_measured(written: Path) -> None:
     parts = json.loads((written / "results.json").read_text(encoding="utf-8"))["parts"]
     assert {row["rows"] for row in parts["string_entry"]} == set(string_entry.ROWS)
     assert len(parts["string_entry"]) == 5 * len(string_entry.ROWS)
-    assert {(row["method"], row["rows"]) for row in parts["one_row"]} == {
-        (method, rows) for method in one_row.METHODS for rows in (1, 10_000)
+    assert {(row["method"], row["case"]) for row in parts["one_row"]} == {
+        (method, case) for method in one_row.METHODS for case in one_row.CASES
     }
+    assert {row["rows"] for row in parts["many_rows"]} == {10_000}
+    assert {row["model"] for row in parts["many_rows"]} == {row["model"] for row in parts["one_row"]}
     assert [row["case"] for row in parts["start_up"]] == ["import edge_infer, load", "edge-infer predict MODEL JSON"]
 
 
@@ -58,9 +60,9 @@ def test_a_single_part_writes_no_results(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_different_answers_are_noticed() -> None:
     with pytest.raises(AssertionError, match="edge_infer"):
-        one_row._check({"scikit-learn": np.array([0.5, 0.5]), "edge_infer": np.array([0.5, 0.6])})
+        one_row.check_equal({"scikit-learn": np.array([0.5, 0.5]), "edge_infer": np.array([0.5, 0.6])})
     with pytest.raises(AssertionError, match="onnxruntime"):
-        one_row._check({"scikit-learn": np.array(["a", "b"]), "onnxruntime": np.array(["a", "c"])})
+        one_row.check_equal({"scikit-learn": np.array(["a", "b"]), "onnxruntime": np.array(["a", "c"])})
     with pytest.raises(AssertionError, match="codes"):
         string_entry._check({"strings": lambda: [np.zeros(2)], "codes": lambda: [np.ones(2)]})
 
