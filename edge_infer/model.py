@@ -22,8 +22,6 @@ from edge_infer.tensors import Packer
 
 __all__ = ["Model", "load"]
 
-_INT64 = 7
-
 
 def load(source: str | os.PathLike[str] | bytes, *, options: SessionOptions | None = None) -> Model:
     """Load an artifact, or any ONNX file, from a path or from bytes.
@@ -87,7 +85,7 @@ class Model:
         self._artifact = artifact
         self._manifest = artifact.manifest
         self._graphs = Graphs(artifact, self._options)
-        packer = Packer(artifact.manifest.inputs)
+        self._packer = packer = Packer(artifact.manifest.inputs)
         self._decoders = {output.method: Decoder(output) for output in artifact.manifest.outputs}
         self._methods = {
             name: Method(self._graphs, packer, decoder, artifact.source) for name, decoder in self._decoders.items()
@@ -99,7 +97,7 @@ class Model:
         made: list[Prepared] = []
         for name in self._methods.keys() - self._manifest.missing_methods.keys():
             try:
-                way = prepare(self._graphs, self._manifest.inputs, self._decoders[name], self._methods[name])
+                way = prepare(self._graphs, self._packer, self._decoders[name], self._methods[name])
             except ValueError:  # there is none
                 continue
             way.answer.__name__, way.answer.__doc__ = name, getattr(type(self), name).__doc__

@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_infer.answers import Decoder, Give
-from edge_infer.columns import EXACT, CodeReader, ColumnReader, column_readers
+from edge_infer.columns import EXACT, CodeReader, ColumnReader
 from edge_infer.graphs import Graphs
-from edge_infer.manifest import Inputs
 from edge_infer.session import Bound
-from edge_infer.tensors import Group, groups, takes_any_number
+from edge_infer.tensors import Group, Packer, takes_any_number
 
 __all__ = ["Prepared", "prepare"]
 
@@ -94,14 +93,14 @@ class Prepared(NamedTuple):
     close: Callable[[], None]
 
 
-def prepare(graphs: Graphs, inputs: Inputs, decoder: Decoder, careful: Answer) -> Prepared:
+def prepare(graphs: Graphs, packer: Packer, decoder: Decoder, careful: Answer) -> Prepared:
     """Raises ValueError where there is no short way: text that the graph reads, several outputs, threads."""
     if graphs.shared.threaded:
         raise ValueError("threads do not survive a fork, which the careful way tells")
-    readers, parts = column_readers(inputs), groups(inputs)
+    readers, parts = packer.readers, packer.groups
     slots = _Slots(graphs, parts, decoder)
     first, of_rows = decoder.givers(slots.dtype)
-    packed = [_part(group, inputs, readers) for group in parts]
+    packed = [_part(group, readers) for group in parts]
     of_array = _array_way(slots, first, of_rows, careful, _matrix_limit(parts, readers), len(readers))
     return Prepared(_way(slots, packed, first, careful, of_array, len(readers)), slots.close)
 
@@ -167,9 +166,9 @@ def _array_way(slots: _Slots, first: Give, of_rows: Give, careful: Answer, limit
     return answer
 
 
-def _part(group: Group, inputs: Inputs, readers: Sequence[ColumnReader]) -> _Part:
+def _part(group: Group, readers: Sequence[ColumnReader]) -> _Part:
     own = [readers[member] for member in group.members]
-    names = [inputs.columns[member].name for member in group.members]
+    names = [reader.column.name for reader in own]
     if all(isinstance(reader, CodeReader) for reader in own):
         fill = _code_fill(own)
     elif group.dtype.kind == "f":
@@ -177,7 +176,7 @@ def _part(group: Group, inputs: Inputs, readers: Sequence[ColumnReader]) -> _Par
     else:
         raise ValueError(f"no short way for {group.dtype}")
     places = list(group.members)
-    whole = places == list(range(len(inputs.columns)))
+    whole = places == list(range(len(readers)))
     return _Part(_picker(names), tuple if whole else _picker(places), fill)
 
 

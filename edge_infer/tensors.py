@@ -14,7 +14,7 @@ from edge_infer.frames import ABSENT, Table, read_column, read_matrix, read_tabl
 from edge_infer.manifest import Column, Inputs
 from edge_infer.time_units import units_of
 
-__all__ = ["Batch", "Group", "Packer", "groups", "takes_any_number", "whole_feeds"]
+__all__ = ["Batch", "Group", "Packer", "takes_any_number", "whole_feeds"]
 
 _KINDS: Final = "a dict, a list of dicts, a 2-D array, or a pandas, polars or pyarrow table"
 _TEXTS: Final = "a text, a list, array or column of texts, a dict, or a table of one column"
@@ -40,19 +40,19 @@ class Packer:
     """Prepared once from a manifest; thread-safe, since it holds no buffers."""
 
     def __init__(self, inputs: Inputs) -> None:
-        self._columns = inputs.columns
+        self.columns = inputs.columns
         self._by_name = inputs.style == "columns"
         self._texts = inputs.style == "texts"
         self._reads_text = any(column.free_text for column in inputs.columns)
         self._names = [column.name for column in inputs.columns]
-        self._readers = column_readers(inputs)
-        self._groups = groups(inputs)
-        self._matrix = len(self._groups) == 1 and all(takes_any_number(column) for column in inputs.columns)
-        self._matrix = self._matrix and self._groups[0].dtype.kind == "f"
+        self.readers = column_readers(inputs)
+        self.groups = _groups(inputs)
+        self._matrix = len(self.groups) == 1 and all(takes_any_number(column) for column in inputs.columns)
+        self._matrix = self._matrix and self.groups[0].dtype.kind == "f"
         self._whole = any(column.kind == "integer" for column in inputs.columns)
         self._one = [
-            (group.tensor, group.dtype, [(self._names[m], m, self._readers[m].one) for m in group.members])
-            for group in self._groups
+            (group.tensor, group.dtype, [(self._names[m], m, self.readers[m].one) for m in group.members])
+            for group in self.groups
         ]
 
     def pack(self, data: Any) -> Batch:
@@ -98,7 +98,7 @@ class Packer:
 
     def _record_error(self, record: Mapping[str, Any]) -> InputError:
         found: list[Mismatch] = []
-        for name, reader in zip(self._names, self._readers, strict=True):
+        for name, reader in zip(self._names, self.readers, strict=True):
             if name not in record:
                 found.append(_absent(reader.column))
                 continue
@@ -110,8 +110,8 @@ class Packer:
 
     def _numeric_matrix(self, data: NDArray[Any]) -> dict[str, NDArray[Any]] | None:
         """The short way for a matrix of numbers that are all finite; None sends it the careful way."""
-        group = self._groups[0]
-        if data.shape[1] != len(self._columns) or not self._exact(data, group.dtype):
+        group = self.groups[0]
+        if data.shape[1] != len(self.columns) or not self._exact(data, group.dtype):
             return None
         with np.errstate(over="ignore"):
             tensor = np.ascontiguousarray(data, dtype=group.dtype)
@@ -136,16 +136,16 @@ class Packer:
             raise self._record_error(dict(zip(self._names, row, strict=True))) from None
 
     def _check_width(self, width: int) -> None:
-        if width != len(self._columns):
-            raise InputError([Mismatch(None, None, f"{len(self._columns)} columns", f"{width}")])
+        if width != len(self.columns):
+            raise InputError([Mismatch(None, None, f"{len(self.columns)} columns", f"{width}")])
 
     def _rows(self, table: Table) -> dict[str, NDArray[Any]]:
         places = self._places(table)
-        feeds = {g.tensor: np.empty((table.rows, len(g.members)), g.dtype) for g in self._groups}
+        feeds = {g.tensor: np.empty((table.rows, len(g.members)), g.dtype) for g in self.groups}
         found: list[Mismatch] = []
-        for group in self._groups:
+        for group in self.groups:
             for position, member in enumerate(group.members):
-                values, reader = table.column(places[member]), self._readers[member]
+                values, reader = table.column(places[member]), self.readers[member]
                 try:
                     feeds[group.tensor][:, position] = reader.many(values)
                 except Misfit:
@@ -162,9 +162,9 @@ class Packer:
         """Where each column of the manifest stands in the table."""
         if table.names is None or not (self._by_name or set(self._names) & set(table.names)):
             self._check_width(table.width)  # the original takes a matrix, whatever its columns are called
-            return list(range(len(self._columns)))
+            return list(range(len(self.columns)))
         positions = {name: i for i, name in enumerate(table.names)}
-        wrong = [_absent(column) for column in self._columns if column.name not in positions]
+        wrong = [_absent(column) for column in self.columns if column.name not in positions]
         if len(positions) < len(table.names):
             wrong += _repeated(self._names, table.names)
         if wrong:
@@ -201,7 +201,7 @@ def whole_feeds(inputs: Inputs, rows: Sequence[Sequence[Any]]) -> dict[str, NDAr
     return feeds
 
 
-def groups(inputs: Inputs) -> list[Group]:
+def _groups(inputs: Inputs) -> list[Group]:
     """The columns of each tensor that a session of the cut graph is fed."""
     found = []
     for tensor in inputs.tensors:
