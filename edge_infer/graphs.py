@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock  # threading.Lock itself; the module threading takes a millisecond to import
 from collections.abc import Collection
-from threading import Lock
 from typing import Final
 
 from edge_infer.artifact import Artifact, naming
@@ -26,7 +26,7 @@ class Graphs:
         self._artifact, self._options = artifact, options
         self._own: dict[frozenset[str], Session] = {}
         self._whole: Session | None = None
-        self._lock = Lock()
+        self._lock = allocate_lock()
         self.closed = False
         with naming(artifact.source):
             self._core = _core(artifact)
