@@ -12,6 +12,7 @@ from edge_infer_convert.graph.builder import GraphBuilder
 from edge_infer_convert.operators.numeric import (
     first_largest,
     flat,
+    inverse_of_grown,
     normalised,
     require_float64,
     sigmoid,
@@ -95,12 +96,12 @@ def logistic_classifier(builder: GraphBuilder, model: Any, reads: str) -> dict[s
 
 
 def _two_sided(builder: GraphBuilder, model: Any, reads: str) -> str:
-    """[1 − p, p] as the softmax of −z / 2 and z / 2, [rows, 2]: two nodes, exact far from 0 too."""
-    halves = np.array([-0.5, 0.5])
-    z = builder.node("MatMul", reads, builder.constant(np.ravel(model.coef_)[:, None] * halves))
-    return builder.node(
-        "Softmax", builder.node("Add", z, builder.constant(np.ravel(model.intercept_) * halves)), axis=1
-    )
+    """[1 − p, p] as the sigmoids of −z and z, [rows, 2]: less nodes than p beside its difference from 1."""
+    inner = builder.dtype != np.float32  # where it is 1 / (1 + e⁻ˣ), the weights have the sign of −x already
+    signs = np.array([1.0, -1.0] if inner else [-1.0, 1.0])
+    z = builder.node("MatMul", reads, builder.constant(np.ravel(model.coef_)[:, None] * signs))
+    z = builder.node("Add", z, builder.constant(np.ravel(model.intercept_) * signs))
+    return inverse_of_grown(builder, z) if inner else sigmoid(builder, z)
 
 
 @operator(linear_model.SGDClassifier)

@@ -15,6 +15,7 @@ __all__ = [
     "expm1",
     "first_largest",
     "flat",
+    "inverse_of_grown",
     "log1p",
     "normalised",
     "require_float64",
@@ -38,8 +39,13 @@ def sigmoid(builder: GraphBuilder, x: str) -> str:
     """1 / (1 + e⁻ˣ), as scipy's expit. onnxruntime's Sigmoid is cut off far from 0, where tiny numbers may matter."""
     if builder.dtype == np.float32:
         return builder.node("Sigmoid", x)
+    return inverse_of_grown(builder, builder.node("Neg", x))
+
+
+def inverse_of_grown(builder: GraphBuilder, x: str) -> str:
+    """1 / (1 + eˣ)."""
     one = builder.constant(1.0)
-    return builder.node("Div", one, builder.node("Add", one, builder.node("Exp", builder.node("Neg", x))))
+    return builder.node("Div", one, builder.node("Add", one, builder.node("Exp", x)))
 
 
 def two_columns(builder: GraphBuilder, positive: str) -> str:
