@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from _thread import allocate_lock  # threading.Lock itself; the module threading takes a millisecond to import
-from collections.abc import Collection
 from typing import Final
 
 from edge_infer.artifact import Artifact, naming
@@ -11,7 +10,7 @@ from edge_infer.cut import NewInput, cut
 from edge_infer.errors import InferenceError
 from edge_infer.session import Session, SessionOptions
 
-__all__ = ["Graphs", "closed_error"]
+__all__ = ["Graphs"]
 
 _INT64: Final = 7
 #: Bytes of a graph up to which each method has a copy of its own: onnxruntime runs all nodes, whatever is asked for.
@@ -27,7 +26,6 @@ class Graphs:
         self._own: dict[frozenset[str], Session] = {}
         self._whole: Session | None = None
         self._lock = allocate_lock()
-        self.closed = False
         with naming(artifact.source):
             self._core = _core(artifact)
             self._shared: Session | None = Session(self._core, options)
@@ -36,29 +34,29 @@ class Graphs:
     def shared(self) -> Session:
         """A session of the graph with all its answers."""
         if self._shared is None:
-            raise closed_error()
+            raise InferenceError("this model was closed; load it again")
         return self._shared
 
-    def giving(self, tensors: Collection[str]) -> Session:
+    def giving(self, wanted: frozenset[str]) -> Session:
         """A session that computes these outputs of the graph, and others only where the graph is large."""
-        shared, wanted = self.shared, frozenset(tensors)
-        dropped = shared.outputs.keys() - wanted
-        if not dropped or not wanted <= shared.outputs.keys() or len(self._core) > _SMALL:
-            return shared
+        return self._own.get(wanted) or self._opened(wanted)
+
+    def _opened(self, wanted: frozenset[str]) -> Session:
         with self._lock:
-            if self.closed:
-                raise closed_error()
+            shared = self.shared
             if wanted not in self._own:
+                dropped = shared.outputs.keys() - wanted
+                small = len(self._core) <= _SMALL and wanted <= shared.outputs.keys()
                 with naming(self._artifact.source):
-                    self._own[wanted] = Session(cut(self._core, drop_outputs=dropped), self._options)
+                    own = Session(cut(self._core, drop_outputs=dropped), self._options) if dropped and small else shared
+                self._own[wanted] = own
             return self._own[wanted]
 
     @property
     def whole(self) -> Session:
         """A session of the graph as the file has it: strings in, labels out."""
         with self._lock:
-            if self.closed:
-                raise closed_error()
+            _ = self.shared  # or it is closed
             if self._whole is None:
                 with naming(self._artifact.source):
                     self._whole = Session(self._artifact.data, self._options)
@@ -67,13 +65,8 @@ class Graphs:
     def close(self) -> None:
         """Let go of all sessions; each property raises InferenceError from now on."""
         with self._lock:
-            self.closed = True
             self._shared = self._whole = None
             self._own.clear()
-
-
-def closed_error() -> InferenceError:
-    return InferenceError("this model was closed; load it again")
 
 
 def _core(artifact: Artifact) -> bytes:

@@ -7,7 +7,6 @@ from typing import Any
 from edge_infer.answers import Decoder
 from edge_infer.errors import GraphMismatchError
 from edge_infer.graphs import Graphs
-from edge_infer.session import Session
 from edge_infer.tensors import Packer
 
 __all__ = ["Method"]
@@ -19,13 +18,11 @@ class Method:
     def __init__(self, graphs: Graphs, packer: Packer, decoder: Decoder, source: str | None) -> None:
         """`source`: the file that errors name."""
         self._graphs, self._packer, self._decoder, self._source = graphs, packer, decoder, source
-        self._session: Session | None = None
+        self._tensors = frozenset(decoder.tensors)
 
     def __call__(self, data: Any) -> Any:
         """Raises InputError with every mismatch, InferenceError, or GraphMismatchError where the manifest is wrong."""
-        decoder, session = self._decoder, self._session
-        if session is None or self._graphs.closed:
-            session = self._session = self._graphs.giving(decoder.tensors)
+        decoder, session = self._decoder, self._graphs.giving(self._tensors)
         batch = self._packer.pack(data)
         arrays = session.run(decoder.tensors, batch.feeds)
         try:

@@ -186,7 +186,8 @@ def whole_feeds(inputs: Inputs, rows: Sequence[Sequence[Any]]) -> dict[str, NDAr
     feeds = {}
     for tensor in inputs.tensors:
         text = tensor.dtype == "string"
-        array = np.empty((len(rows), tensor.width), dtype=object if text else np.float64)
+        wide = "object" if text else "int64" if tensor.dtype == "int64" else "float64"
+        array = np.empty((len(rows), tensor.width), dtype=wide)
         for place, column in enumerate(inputs.columns):
             if column.tensor == tensor.name:
                 gap, times = (tensor.missing or "") if text else np.nan, column.times

@@ -16,7 +16,8 @@ import edge_infer
 from edge_infer.errors import ArtifactError, FormatError, GraphMismatchError, LimitError
 from edge_infer.goldens import Goldens, Tolerance, as_number, parse_goldens, render_goldens
 from edge_infer.limits import LIMITS
-from edge_infer.manifest import KEY_GOLDENS
+from edge_infer.manifest import KEY_GOLDENS, Column, Inputs, Tensor
+from edge_infer.tensors import whole_feeds
 from edge_infer.verification import within
 from tests.runtime.samples import DIABETES, DIGITS, PENGUINS, load, with_documents
 
@@ -206,3 +207,12 @@ def test_agreement_follows_the_formats_formula(got: float, wanted: float, relati
         assert agree == (got == wanted)
     else:
         assert agree == (got == wanted or abs(got - wanted) <= relative * max(abs(wanted), scale))
+
+
+def test_whole_numbers_of_int64_tensors_stay_exact() -> None:
+    """Another writer's artifact may have them; float64 holds none beyond 2⁵³."""
+    column = Column("id", "integer", "int64", "ids", 0, missing=False)
+    inputs = Inputs("columns", (column,), (Tensor("ids", "int64", 1),))
+    feeds = whole_feeds(inputs, [(2**53 + 1,), (-(2**63),)])
+    assert feeds["ids"].dtype == np.int64
+    assert feeds["ids"][:, 0].tolist() == [2**53 + 1, -(2**63)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import warnings
 import weakref
 from collections.abc import Callable
 from decimal import Decimal
@@ -166,6 +167,30 @@ def test_a_closed_model_says_so_to_methods_that_were_kept() -> None:
             call([0.0] * 10)
 
 
+@pytest.mark.parametrize("use", [[0.0] * 10, np.zeros((5, 10)), None])
+def test_closing_frees_every_session(use: Any) -> None:
+    with_one = edge_infer.load(DIABETES)
+    kept = with_one.predict
+    if use is not None:
+        kept(use)
+    sessions = [weakref.ref(with_one._graphs.shared), weakref.ref(with_one._graphs.whole)]
+    with_one.close()
+    assert [session() for session in sessions] == [None, None]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("value", [1e30, 1e200, -1e308, float("inf"), float("nan")])
+def test_large_and_missing_numbers_cause_no_warning(dtype: Any, value: float) -> None:
+    model = load(DIGITS)
+    with np.errstate(over="ignore"):
+        row = np.full(64, value).astype(dtype)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for data in (row, row[None], row.tolist()):
+            outcome(model.predict, data)
+    assert [str(warning.message) for warning in told] == []
+
+
 def test_models_with_threads_keep_to_the_careful_way() -> None:
     """Threads do not survive a fork, and that is told by the careful way."""
     model = edge_infer.load(DIABETES, options=SessionOptions(threads=2))
@@ -196,10 +221,10 @@ def test_each_method_of_a_small_model_computes_only_its_own_answer() -> None:
     outputs = list(graphs.shared.outputs)
     assert len(outputs) == 3
     for name in outputs:
-        own = graphs.giving([name])
+        own = graphs.giving(frozenset([name]))
         assert list(own.outputs) == [name]
-        assert graphs.giving([name]) is own
-    assert graphs.giving(outputs) is graphs.shared
+        assert graphs.giving(frozenset([name])) is own
+    assert graphs.giving(frozenset(outputs)) is graphs.shared
 
 
 def test_a_model_goes_when_its_last_user_lets_go_of_it() -> None:
