@@ -191,9 +191,10 @@ def _prove(schema: Schema, precision: str, report: Any, name: str, clock: _Clock
                 assembled = assemble(schema, choice, without)
             inexact = set(assembled.passes) - EXACT
             last = choice == tried[-1] and not inexact
+            explained = last and held is None  # else another attempt is what the caller gets
             with clock.stage("probe", choice):
                 answers = answers or Answers.of_taken(schema.original, make_probes(schema))
-                parity = _gate(schema, assembled, answers, choice, report, name, hasty=not last)
+                parity = _gate(schema, assembled, answers, choice, report, name, hasty=not explained)
         except (ConversionError, ArtifactError, RuntimeFitError, InferenceError) as error:
             failures[choice] = error if isinstance(error, ConversionError) else _unloadable(error)
             continue

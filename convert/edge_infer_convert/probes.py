@@ -242,7 +242,8 @@ def _sample_rows(schema: Schema, rng: np.random.Generator) -> list[Row]:
     if isinstance(schema.sample, pd.DataFrame):
         columns = [schema.sample.iloc[chosen, i].tolist() for i in range(schema.sample.shape[1])]
     else:
-        columns = [list(schema.sample[chosen, i]) for i in range(schema.sample.shape[1])]
+        array = schema.sample[chosen]
+        columns = [list(own) if own.dtype.kind == "M" else own.tolist() for own in array.T]  # tolist counts nanoseconds
     cells = ([None if is_missing_cell(value) else value for value in column] for column in columns)
     rows = list(zip(*cells, strict=True))
     times = [i for i, column in enumerate(schema.columns) if column.kind == "datetime"]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import load_breast_cancer, load_iris
-from sklearn.ensemble import RandomForestRegressor, VotingClassifier
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor, VotingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -23,6 +23,8 @@ from edge_infer_convert.demo import train
 from edge_infer_convert.graph.builder import GraphBuilder
 from edge_infer_convert.operators import registry
 from edge_infer_convert.operators.scaling import standard_scaler
+from edge_infer_convert.probes import make_probes
+from edge_infer_convert.schema import make_schema
 from tests.convert.judging import assert_same
 from tests.convert.pipelines import fitted
 
@@ -271,3 +273,14 @@ def test_a_model_of_no_columns_is_refused() -> None:
     frame = pd.DataFrame({"only": ["a", "a"]})
     with pytest.raises(UnsupportedModelError, match="no columns"):
         convert(OneHotEncoder(drop="first").fit(frame), data=frame, name="empty")
+
+
+def test_rows_of_a_float32_sample_are_plain_numbers_and_gaps() -> None:
+    """numpy's own float32 is no float of Python, by which gaps and negative numbers are told."""
+    X = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    X[::5, 1] = np.nan
+    model = HistGradientBoostingRegressor(max_iter=2, min_samples_leaf=2).fit(X, X[:, 0])
+    probes = make_probes(make_schema(model, X))
+    cells = [cell for row, kind in zip(probes.rows, probes.kinds, strict=True) if kind == "sample" for cell in row]
+    assert {type(cell) for cell in cells} == {float, type(None)}
+    assert cells.count(None) == 8

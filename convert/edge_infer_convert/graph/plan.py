@@ -264,7 +264,7 @@ class _Walk:
         if columnwise.keeps_text(estimator) and all(text):
             return "text"
         reason = "gets text columns"
-        remedy = "Encode them before it (OneHotEncoder, TargetEncoder, TfidfVectorizer …); dates: --date-column."
+        remedy = "Encode them before it (OneHotEncoder, TfidfVectorizer …); give dates as datetimes (--date-column)."
         if columnwise.keeps_text(estimator):
             reason, remedy = "takes text and number columns together", "Give each kind a transformer of its own."
         self.blockers.append(Blocker(name, type(estimator).__name__, reason, remedy))
