@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -14,8 +12,8 @@ import pandas as pd
 import edge_infer
 from benchmarks.documented import Documented
 from benchmarks.measure import QUICK, Settings, side_by_side
-from benchmarks.results import Part, spent
-from benchmarks.subjects import SUBJECTS, Subject
+from benchmarks.results import Part, plain, spent
+from benchmarks.subjects import Subject, each
 
 __all__ = ["CASES", "METHODS", "SKLEARN", "check_equal", "run"]
 
@@ -44,15 +42,12 @@ def run(settings: Settings) -> Part:
     """Raises AssertionError if answers differ."""
     rows: list[tuple[str, ...]] = []
     measured: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for make in SUBJECTS.values():
-            subject = make(Path(folder))
-            for method in METHODS:
-                times = side_by_side(_cases(subject, method), settings)
-                target = "" if settings == QUICK or method == "predict" else _target(subject, times)
-                rows.append(_row(subject, method, times, target))
-                about = {"model": subject.title, "method": method, "rows": 1}
-                measured += [about | {"case": case, "seconds": seconds} for case, seconds in times.items()]
+    for subject in each():
+        for method in METHODS:
+            times = side_by_side(_cases(subject, method), settings)
+            target = "" if settings == QUICK or method == "predict" else _target(subject, times)
+            rows.append(_row(subject, method, times, target))
+            measured += plain(times, model=subject.title, method=method, rows=1)
     headers = (
         "model, method",
         SKLEARN,

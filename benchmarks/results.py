@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.measure import Settings
 
-__all__ = ["Part", "machine", "shown", "spent", "write_results"]
+__all__ = ["Part", "machine", "plain", "shown", "spent", "write_results"]
 
 _PACKAGES = ("onnxruntime", "numpy", "scikit-learn", "pandas", "onnx")
 
@@ -34,6 +34,11 @@ def spent(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}" if seconds / size < 1000 else f"{seconds / size:,.0f} {unit}"
     return f"{seconds * 1e6:.3g} µs"
+
+
+def plain(times: dict[str, float], **about: Any) -> list[dict[str, Any]]:
+    """Seconds by case as numbers of their own, each with what they are about."""
+    return [about | {"case": case, "seconds": seconds} for case, seconds in times.items()]
 
 
 def machine() -> dict[str, str]:

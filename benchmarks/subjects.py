@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from edge_infer_convert import convert
 from edge_infer_convert.demo import train
 
-__all__ = ["SUBJECTS", "Subject", "penguins", "prepare"]
+__all__ = ["SUBJECTS", "Subject", "each", "penguins", "prepare"]
 
 MANY = 10_000
 
@@ -96,6 +97,13 @@ def mixed_forest(folder: Path) -> Subject:
 def mixed_boosting(folder: Path) -> Subject:
     model = GradientBoostingClassifier(random_state=0)
     return _mixed("mixed-boosting", "14 mixed columns + boosting", model, folder, dense=True)
+
+
+def each() -> Iterator[Subject]:
+    """All of them, one after the other; their files go at the end."""
+    with TemporaryDirectory() as folder:
+        for make in SUBJECTS.values():
+            yield make(Path(folder))
 
 
 SUBJECTS: dict[str, Callable[[Path], Subject]] = {

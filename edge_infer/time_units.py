@@ -21,7 +21,7 @@ class BadTime(ValueError):
 
 
 def units_of(value: Any, times: TimeType) -> int:
-    """One value in units of the type; what is finer is cut off, as pandas' astype does.
+    """One value in units of the type; what is finer is rounded down, as pandas' astype does.
 
     Takes ISO 8601 text, datetime, date, pandas.Timestamp and numpy.datetime64.
 
