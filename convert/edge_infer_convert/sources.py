@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -138,7 +139,9 @@ def read_sample(
             raise SchemaError(f"{file} has no column {name!r} {purpose}; it has {names}")
     for name in date_columns:
         try:
-            frame[name] = pd.to_datetime(frame[name])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that the format was not given
+                frame[name] = pd.to_datetime(frame[name])
         except (ValueError, TypeError) as error:
             raise SchemaError(f"{file}, column {name!r}: expected dates or times; {error}") from error
     return frame if target_column is None else frame.drop(columns=target_column)

@@ -216,7 +216,7 @@ def _convert(
 ) -> None:
     from edge_infer.cli.data_file import DataFile
 
-    sample = DataFile(data, target_column, date_column or ())
+    sample = DataFile.named(data, target_column, date_column or ())
     if check:
         from edge_infer.cli import check as checking
 

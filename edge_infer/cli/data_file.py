@@ -17,11 +17,17 @@ class DataFile(NamedTuple):
     target_column: str | None = None
     date_columns: Sequence[str] = ()
 
+    @classmethod
+    def named(cls, path: str | None, target_column: str | None, date_columns: Sequence[str]) -> DataFile:
+        """Raises UsageError for options that tell of a file where none is named."""
+        option = "--target-column" if target_column else "--date-column" if date_columns else None
+        if path is None and option is not None:
+            raise UsageError(f"{option} tells of the file that --data names: name it too")
+        return cls(path, target_column, date_columns)
+
     def read(self) -> Any:
         """A DataFrame, or None. Needs the converter. Raises as `edge_infer_convert.sources.read_sample`."""
         if self.path is None:
-            if self.target_column or self.date_columns:
-                raise UsageError("--target-column and --date-column tell of the file that --data names: name it too")
             return None
         from edge_infer_convert.sources import read_sample
 

@@ -24,8 +24,20 @@ def main(argv: list[str] | None = None) -> int:
         _discard_unwritable()
         return FAILED
     except Exception as error:  # noqa: BLE001 - a command never ends in a traceback
+        if _is_interrupt(error):
+            _discard_unwritable()
+            return INTERRUPTED
         return _fail(error)
     return code
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Of Ctrl-C while a library is imported, some libraries make an ImportError."""
+    seen: set[int] = set()
+    while isinstance(error, ImportError) and id(error) not in seen:
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return isinstance(error, KeyboardInterrupt)
 
 
 def _run(args: list[str]) -> int:

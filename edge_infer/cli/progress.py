@@ -40,7 +40,7 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end(ok=error is None)
+        self._end(ok=error is None, word="stopped" if kind is KeyboardInterrupt else "FAILED")
 
     def _spin(self, text: str) -> None:
         from rich.console import Console
@@ -49,7 +49,7 @@ class Progress:
         self._live = Console(stderr=True).status(Text(text))
         self._live.start()
 
-    def _end(self, *, ok: bool) -> None:
+    def _end(self, *, ok: bool, word: str = "FAILED") -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -57,7 +57,7 @@ class Progress:
             return
         text, started = self._stage
         self._stage = None
-        sign = ("✓" if ok else "✗") if self._terminal and _utf8() else ("ok" if ok else "FAILED")
+        sign = ("✓" if ok else "✗") if self._terminal and _utf8() else ("ok" if ok else word)
         print(f"{sign} {text} ({time.perf_counter() - started:.1f} s)", file=sys.stderr, flush=True)
 
 

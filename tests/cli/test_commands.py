@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge_infer.cli.console import Grid, plain_grid, width
+from edge_infer.cli.main import _is_interrupt
 from edge_infer.cli.options import HOT
 from tests.cli.conftest import RECORD, ROOT, Run, classifier_bytes, classifier_manifest, fresh
 
@@ -339,3 +340,18 @@ def test_a_plain_table_fits_with_wide_characters(room: int) -> None:
     lines = plain_grid(grid, room=room)
     assert all(width(line) <= room for line in lines)
     assert "\x1b" not in "".join(lines)
+
+
+def test_an_interrupt_that_a_library_made_an_import_error_of_is_one() -> None:
+    """pybind11 says "initialization failed" of a Ctrl-C while its module is imported."""
+    try:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+    except ImportError as error:
+        interrupted = error
+    assert _is_interrupt(interrupted)
+    assert _is_interrupt(KeyboardInterrupt())
+    assert not _is_interrupt(ImportError("no module"))
+    assert not _is_interrupt(ValueError("bad"))

@@ -133,8 +133,32 @@ def test_a_csv_with_dates_through_the_command_line(tmp_path: Path) -> None:
     assert float(record.split()[-1]) == pytest.approx(wanted, rel=1e-9)
 
 
+@pytest.mark.parametrize("option", ["--date-column", "--target-column"])
+def test_options_of_a_data_file_need_one(option: str, tmp_path: Path) -> None:
+    done = run(tmp_path, "convert", "model.joblib", option, "joined")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: {option} tells of the file that --data names: name it too\n"
+
+
+@pytest.mark.parametrize("column", ["age", "plan", "join"])
+def test_what_is_no_date_column_is_told_in_a_line(column: str, tmp_path: Path) -> None:
+    X, y = dated(4)
+    joblib.dump(MODELS["days"]().fit(X, y), tmp_path / "model.joblib")
+    X.assign(plan="free").to_csv(tmp_path / "train.csv", index=False)
+    done = run(tmp_path, "convert", "model.joblib", "--trust-pickle", "--data", "train.csv", "--date-column", column)
+    assert done.returncode == 1
+    assert "Warning" not in done.stderr
+    told = {"plan": "column 'plan': expected dates or times", "join": "no column 'join' of dates"}
+    assert told.get(column, "text columns") in done.stderr
+    assert not list(tmp_path.glob("*.onnx"))
+
+
 def call(folder: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "edge_infer.cli", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = run(folder, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edge_infer.cli", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
