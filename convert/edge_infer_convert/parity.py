@@ -289,7 +289,8 @@ def require_equal(parity: Parity, columns: list[str], blame: str | None) -> None
         return
     count = sum(int(comparison.differs.sum()) for comparison in parity.comparisons)
     message = (
-        f"the converted model differs from the original in {count} answers on {len(parity.probes.rows)} probe rows"
+        f"the converted model differs from the original in {count} answer{'s' if count > 1 else ''} "
+        f"on {len(parity.probes.rows)} probe rows"
     )
     if blame:
         message += f"; the step most likely to blame: {blame}"

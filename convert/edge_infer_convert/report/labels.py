@@ -25,15 +25,15 @@ def confusion(answers: Answers, output: Output | None) -> str:
 
 
 def _table(answers: Answers, output: Output | None, place: int) -> str:
-    pairs = Counter(zip(_keys(answers.original[:, place]), _keys(answers.converted[:, place]), strict=True))
+    every = list(zip(_keys(answers.original[:, place]), _keys(answers.converted[:, place]), strict=True))
+    pairs = Counter(every)
+    wrong = {pair for pair, differs in zip(every, answers.differs.tolist(), strict=True) if differs}
     labels = _order(pairs, output, place)
     if len(labels) > _MOST_CLASSES:
         return _summary(answers)
     head = "".join(f'<th scope="col" class="n">{isolated(label, 24)}</th>' for label in labels)
-    rows = "\n".join(
-        f'<tr><th scope="row">{isolated(a, 24)}</th>{"".join(_cell(pairs[a, b], a == b) for b in labels)}</tr>'
-        for a in labels
-    )
+    cells = {a: "".join(_cell(pairs[a, b], a == b, (a, b) in wrong) for b in labels) for a in labels}
+    rows = "\n".join(f'<tr><th scope="row">{isolated(a, 24)}</th>{cells[a]}</tr>' for a in labels)
     which = f", label column {place + 1}" if answers.original.shape[1] > 1 else ""
     caption = f"{escaped(answers.method)}{which}: the original’s label (down) × the converted model’s (across)"
     return (
@@ -43,8 +43,9 @@ def _table(answers: Answers, output: Output | None, place: int) -> str:
     )
 
 
-def _cell(count: int, same: bool) -> str:
-    kind = " same" if same and count else " bad" if count else " none"
+def _cell(count: int, same: bool, wrong: bool) -> str:
+    """`wrong`: not all of them are borderline rows."""
+    kind = " none" if not count else " same" if same else " bad" if wrong else " tie"
     return f'<td class="n{kind}">{count:,}</td>'
 
 
