@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from edge_infer.manifest import Output
 
 __all__ = ["Decoder", "Give"]
 
-#: From a bound output of one row to an answer.
-Give = Callable[[NDArray[Any]], Any]
+#: An answer out of a bound output.
+Give = Callable[[], Any]
 
 
 class Decoder:
@@ -50,36 +51,40 @@ class Decoder:
         """The shape of a row of it."""
         return () if self._classes else self._output.shape
 
-    def givers(self, dtype: np.dtype[Any]) -> tuple[Give, Give]:
-        """From a buffer [1, …] of this dtype: one record's answer, and the answers of rows; neither shares its memory.
+    def givers(self, buffer: NDArray[Any]) -> tuple[Give, Give]:
+        """What gives one record's answer and the answers of rows out of a buffer [1, …]; neither shares its memory.
 
         Raises:
             ValueError: the answers' dtype does not hold the buffer's.
         """
         if self._classes:
-            return self._givers_of_labels(dtype)
+            return self._givers_of_labels(buffer)
         own = self._dtype
-        if not np.can_cast(dtype, own, "safe"):
-            raise ValueError(f"{dtype} answers that are {own}")
-        if self._output.shape:
-            if dtype == own:
-                return (lambda buffer: buffer[0].copy()), (lambda buffer: buffer.copy())
-            return (lambda buffer: buffer[0].astype(own)), (lambda buffer: buffer.astype(own))
-        return (lambda buffer: buffer.item()), (lambda buffer: buffer.astype(own))
+        if not np.can_cast(buffer.dtype, own, "safe"):
+            raise ValueError(f"{buffer.dtype} answers that are {own}")
+        if not self._output.shape:
+            return buffer.item, partial(buffer.astype, own)
+        if buffer.dtype == own:
+            return buffer[0].copy, buffer.copy
+        return partial(buffer[0].astype, own), partial(buffer.astype, own)
 
-    def _givers_of_labels(self, dtype: np.dtype[Any]) -> tuple[Give, Give]:
-        if dtype.kind != "i":
-            raise ValueError(f"positions of the dtype {dtype}")
+    def _givers_of_labels(self, buffer: NDArray[Any]) -> tuple[Give, Give]:
+        if buffer.dtype.kind != "i":
+            raise ValueError(f"positions of the dtype {buffer.dtype}")
         (labels,) = self._classes
-        plain = labels.tolist()
+        plain, read = labels.tolist(), buffer.item
 
-        def place(buffer: NDArray[Any]) -> int:
-            position: int = buffer.item()
+        def label() -> Any:
+            position = read()
             if position < 0:  # which Python would count from the end
                 raise IndexError(position)
-            return position
+            return plain[position]
 
-        return (lambda buffer: plain[place(buffer)]), (lambda buffer: labels[[place(buffer)]])
+        def row_of_labels() -> NDArray[Any]:
+            label()  # or it raises
+            return np.asarray(labels[[read()]])
+
+        return label, row_of_labels
 
     def decode(self, arrays: list[NDArray[Any]], *, rows: int, single: bool) -> Any:
         """One record's answer is a Python scalar or an array of one dimension less.

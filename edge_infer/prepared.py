@@ -32,6 +32,10 @@ _UNUSUAL: Final = (struct.error, TypeError, ValueError, OverflowError)
 #: What real numbers add up to: no complex ones, no arrays, no tensors of other libraries.
 _REAL: Final = frozenset({float, np.float64, np.float32, np.float16})
 
+#: It finds NaN and infinities in a short time, and warns of nothing. Without numpy's look for other kinds of arrays,
+#: where that way is found, it takes half the time.
+_vdot: Final = getattr(np.vdot, "_implementation", np.vdot)
+
 #: Values of one row's columns → into a tensor's row (an array, taken as a buffer), or an exception.
 Fill = Callable[[Any, Sequence[Any]], None]
 Answer = Callable[[Any], Any]
@@ -46,11 +50,12 @@ class _Part(NamedTuple):
 
 
 class _Slot(NamedTuple):
-    """What one call at a time uses: the rows of the bound inputs, the bound output, and the run between them."""
+    """What one call at a time uses: the rows of the bound inputs, the run, and the answer out of the bound output."""
 
     rows: tuple[NDArray[Any], ...]
-    output: NDArray[Any]
     run: Callable[[], None]
+    first: Give  # one record's answer
+    of_rows: Give  # that of rows, of which there is one
     bound: Bound  # keeps the buffers' memory
 
 
@@ -58,9 +63,9 @@ class _Slots:
     """Slots that are not in use. A list's `pop` and `append` are whole steps for all threads."""
 
     def __init__(self, graphs: Graphs, parts: Sequence[Group], decoder: Decoder) -> None:
-        self._graphs, self._groups = graphs, parts
-        self._tensor, self._shape = decoder.tensor_of_one, (1, *decoder.shape_of_one)
-        self.dtype = graphs.shared.dtype_of_output(self._tensor)
+        self._graphs, self._groups, self._decoder = graphs, parts, decoder
+        self._tensor = decoder.tensor_of_one
+        decoder.givers(self._output())  # or it raises
         self.free: list[_Slot] = []
         self.closed = False
 
@@ -78,9 +83,12 @@ class _Slots:
         if self.closed:
             raise ValueError("closed")
         inputs = {group.tensor: np.zeros((1, len(group.members)), group.dtype) for group in self._groups}
-        output = np.zeros(self._shape, self.dtype)
+        output = self._output()
         bound = self._graphs.giving(frozenset([self._tensor])).bind(inputs, {self._tensor: output})
-        return _Slot(tuple(buffer[0] for buffer in inputs.values()), output, bound.run, bound)
+        return _Slot(tuple(buffer[0] for buffer in inputs.values()), bound.run, *self._decoder.givers(output), bound)
+
+    def _output(self) -> NDArray[Any]:
+        return np.zeros((1, *self._decoder.shape_of_one), self._graphs.shared.dtype_of_output(self._tensor))
 
     def close(self) -> None:
         self.closed = True
@@ -100,17 +108,17 @@ def prepare(graphs: Graphs, packer: Packer, decoder: Decoder, careful: Answer) -
         raise ValueError("threads do not survive a fork, which the careful way tells")
     readers, parts = packer.readers, packer.groups
     slots = _Slots(graphs, parts, decoder)
-    first, of_rows = decoder.givers(slots.dtype)
     packed = [_part(group, readers) for group in parts]
-    of_array = _array_way(slots, first, of_rows, careful, _matrix_limit(parts, readers), len(readers))
-    return Prepared(_way(slots, packed, first, careful, of_array, len(readers)), slots.close)
+    of_array = _array_way(slots, careful, _matrix_limit(parts, readers), len(readers))
+    return Prepared(_way(slots, packed, careful, of_array, len(readers)), slots.close)
 
 
-def _way(slots: _Slots, parts: Sequence[_Part], first: Give, careful: Answer, of_array: Answer, width: int) -> Answer:
+def _way(slots: _Slots, parts: Sequence[_Part], careful: Answer, of_array: Answer, width: int) -> Answer:
     """For a dict, a list or a tuple; arrays go on to `of_array`, all else the careful way."""
     take, give_back = slots.take, slots.give_back
     by_name = [(part.by_name, part.fill) for part in parts]
     by_place = [(part.by_place, part.fill) for part in parts]
+    lone = len(parts) == 1  # a loop over one costs more than what it does
 
     def answer(data: Any) -> Any:
         kind = data.__class__
@@ -125,10 +133,14 @@ def _way(slots: _Slots, parts: Sequence[_Part], first: Give, careful: Answer, of
         try:
             slot = take()
             try:
-                for (pick, fill), row in zip(chosen, slot.rows):  # noqa: B905  # as many of both
-                    fill(row, pick(data))
+                if lone:
+                    pick, fill = chosen[0]
+                    fill(slot.rows[0], pick(data))
+                else:
+                    for (pick, fill), row in zip(chosen, slot.rows):  # noqa: B905  # as many of both
+                        fill(row, pick(data))
                 slot.run()
-                return first(slot.output)
+                return slot.first()
             finally:
                 give_back(slot)
         except Exception:  # noqa: BLE001  # the careful way answers, or tells what is wrong
@@ -138,26 +150,27 @@ def _way(slots: _Slots, parts: Sequence[_Part], first: Give, careful: Answer, of
     return answer
 
 
-def _array_way(slots: _Slots, first: Give, of_rows: Give, careful: Answer, limit: float, width: int) -> Answer:
+def _array_way(slots: _Slots, careful: Answer, limit: float, width: int) -> Answer:
     """For a row [columns], or rows [1, columns], of floats that are all finite and not large; all else: careful.
 
-    limit: of a row's norm, squared. numpy.vdot finds NaN and infinities in a short time, and warns of nothing.
+    limit: of a row's norm, squared.
     """
     take, give_back = slots.take, slots.give_back
     row_shape, rows_shape, dtypes = (width,), (1, width), (np.dtype(np.float64), np.dtype(np.float32))
 
     def answer(data: NDArray[Any]) -> Any:
         shape = data.shape
-        if (shape != row_shape and shape != rows_shape) or data.dtype not in dtypes:
+        single = shape == row_shape
+        if (not single and shape != rows_shape) or data.dtype not in dtypes:
             return careful(data)
-        row, give = (data, first) if shape == row_shape else (data[0], of_rows)
+        row = data if single else data[0]
         try:
-            if np.vdot(row, row) < limit:
+            if _vdot(row, row) < limit:
                 slot = take()
                 try:
-                    slot.rows[0][:] = row
+                    slot.rows[0][...] = row
                     slot.run()
-                    return give(slot.output)
+                    return slot.first() if single else slot.of_rows()
                 finally:
                     give_back(slot)
         except Exception:  # noqa: BLE001
