@@ -214,7 +214,7 @@ def _prove(schema: Schema, precision: str, report: Any, name: str, clock: _Clock
 
 
 def _attempt(schema: Schema, choice: str, without: Collection[str]) -> str:
-    off = f", without {' and '.join(sorted(without))}" if without else ""
+    off = f", without {', '.join(sorted(without))}" if without else ""
     return f"{len(schema.columns)} columns, {len(schema.plan.steps)} steps, {choice}{off}"
 
 

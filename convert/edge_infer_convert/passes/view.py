@@ -57,6 +57,18 @@ class View:
             return None
         return readers[0] if readers[0].op_type == op and not readers[0].domain else None
 
+    def is_last(self, tensor: str) -> bool:
+        """Whether it is an output of the graph, or copied to one, and nothing reads it else."""
+        readers = [node for node in self.model.graph.node if tensor in _reads(node)]
+        if tensor in {output.name for output in self.model.graph.output}:
+            return not readers
+        return len(readers) == 1 and readers[0].op_type == "Identity" and self.is_last(readers[0].output[0])
+
+    def set_attributes(self, node: NodeProto, **attributes: Any) -> None:
+        """In place of those that it has."""
+        del node.attribute[:]
+        node.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
+
     def constant(self, tensor: str) -> NDArray[Any] | None:
         """Its values, if it is constant."""
         found = self._tensors.get(tensor)

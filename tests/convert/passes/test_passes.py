@@ -14,6 +14,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, OneHotEncoder, RobustScaler, StandardScaler
 
@@ -132,7 +133,7 @@ def test_a_graph_that_does_not_hold_with_a_pass_is_converted_without_it(monkeypa
 
     def spoil(view: Any, known: Any) -> bool:
         for node in view.nodes:
-            if node.op_type == "MatMul":
+            if node.op_type == "Gemm":
                 node.input[1] = view.add_constant(view.constant(node.input[1]) * 1.01)
         return True
 
@@ -141,7 +142,59 @@ def test_a_graph_that_does_not_hold_with_a_pass_is_converted_without_it(monkeypa
     stages: list[tuple[str, str]] = []
     model = make_pipeline(StandardScaler(), LinearRegression()).fit(X, X[:, 0])
     conversion = convert(model, data=X, name="spoilt", progress=lambda *stage: stages.append(stage))
-    assert any("without scalers and spoil" in detail for _, detail in stages)
+    assert any("without gemm, scalers, spoil" in detail for _, detail in stages), stages
     np.testing.assert_allclose(edge_infer.load(conversion.data).predict(X), model.predict(X), rtol=1e-5, atol=1e-5)
     operators = [node.op_type for node in onnx.load_from_string(conversion.data).graph.node]
     assert "Div" in operators, "it went without all that rounds differently"
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@few
+@given(seeds)
+def test_products_and_their_sums_are_one_node(precision: str, seed: int) -> None:
+    X = matrix(seed, width=4)
+    model = make_pipeline(StandardScaler(), Ridge()).fit(X, np.column_stack([X[:, 0], X[:, 1] - X[:, 2], X[:, 3]]))
+    fused, apart = (assembled(model, X, precision, off) for off in ((), ("gemm",)))
+    assert operators(fused) == ["Gemm"]
+    assert operators(apart) == ["MatMul", "Add"]
+    feeds = {"numbers": X.astype(precision)}
+    close = {"float32": 1e-5, "float64": 1e-12}[precision]
+    (got,), (wanted,) = answers(fused, feeds).values(), answers(apart, feeds).values()
+    np.testing.assert_allclose(got, wanted, rtol=close, atol=close)
+
+
+@few
+@given(seeds)
+def test_probabilities_of_two_classes_are_a_softmax(seed: int) -> None:
+    X, y = people(seed)
+    for model, data in ((mixed(LogisticRegression()), X), (LogisticRegression(), X[["a", "b", "c"]].fillna(0.0))):
+        made = assembled(model.fit(data, y), data)
+        assert "softmax" in made.passes
+        assert "Exp" not in operators(made)
+        assert_converted(model, data)
+
+
+def test_far_rows_keep_small_probabilities() -> None:
+    """Those of the second class; scikit-learn has 1 − p for the first. One against rest divides by sums of such."""
+    X = np.linspace(-1, 1, 80)[:, None] ** 3
+    model = LogisticRegression(C=1e4).fit(X, X[:, 0] > 0.01)
+    far = np.array([[-20.0], [-3.0], [-1.0], [0.0], [1.0], [3.0], [20.0]]) / abs(model.coef_[0, 0]) * 30
+    loaded = edge_infer.load(convert(model, data=X, name="far", precision="float64").data)
+    np.testing.assert_allclose(loaded.predict_proba(far), model.predict_proba(far), rtol=0, atol=1e-15)
+    for method in ("predict_proba", "predict_log_proba"):
+        with np.errstate(divide="ignore"):  # of the first class, by scikit-learn
+            got, wanted = getattr(loaded, method)(far), getattr(model, method)(far)
+        np.testing.assert_allclose(got[:, 1], wanted[:, 1], rtol=1e-9)
+    assert 0 < loaded.predict_proba(far[0])[1] < 1e-200
+    rest = OneVsRestClassifier(LogisticRegression()).fit(X, np.repeat([0, 1, 2, 3], 20))
+    assert "softmax" not in assembled(rest, X).passes
+    assert_converted(rest, X)
+
+
+def test_two_columns_that_are_no_opposites_stay_as_they_are() -> None:
+    """Two labels of their own: 1 / (1 + exp) of two numbers that have nothing to do with each other."""
+    X = matrix(5, width=3)
+    model = OneVsRestClassifier(LogisticRegression()).fit(X, np.column_stack([X[:, 0] > 0, X[:, 1] > 0]).astype(int))
+    made = assembled(model, X)
+    assert "softmax" not in made.passes
+    assert_converted(model, X)

@@ -1,0 +1,100 @@
+"""Several nodes that one operator of onnxruntime can do: each costs a call of one row some tenths of a microsecond.
+
+A product and what is added to it are one Gemm (onnxruntime makes one by itself in float32 only). The two
+probabilities of a logistic model, 1 / (1 + exp(±z)), are softmax(±z / 2). Both round differently in the last bits: the
+gate judges.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto
+
+from edge_infer_convert.passes.view import Known, View
+
+__all__ = ["make_gemm", "make_softmax"]
+
+
+def make_gemm(view: View, known: Known) -> bool:
+    """A·W and the one sum that reads it. Whether anything changed."""
+    changed = False
+    for product in view.nodes:
+        if product.op_type != "MatMul" or product.domain or len(known.shapes.get(product.input[0], [])) != 2:
+            continue
+        weights = view.constant(product.input[1])
+        added = view.only_reader(product.output[0], "Add")
+        if weights is None or added is None or weights.ndim != 2 or weights.dtype not in (np.float32, np.float64):
+            continue
+        (other,) = [name for name in added.input if name != product.output[0]] or [""]
+        constant, columns = view.constant(other), weights.shape[1]
+        fits = known.shapes.get(other) == [None, columns] if constant is None else constant.shape in ((columns,), (1,))
+        if fits:
+            added.op_type = "Gemm"
+            added.input[:] = [product.input[0], product.input[1], other]
+            changed = True
+    return changed
+
+
+def make_softmax(view: View, known: Known) -> bool:
+    """Only where they are an output of the graph, which nothing else reads: 0 where exp(z) overflows is a tiny number
+    then, and what divides by sums of such would tell. Only in float64: in float32 onnxruntime's Softmax gives 0 for
+    5e-15. Whether anything changed.
+    """
+    changed = False
+    for quotient in view.nodes:
+        scores = _scores(view, quotient)
+        halves: list[tuple[NodeProto, int]] = []
+        double = known.types.get(quotient.output[0]) == TensorProto.DOUBLE
+        if scores is None or not double or not _opposite(view, scores, "Exp", halves):
+            continue
+        for node, place in halves:
+            half: Any = view.constant(node.input[place])
+            node.input[place] = view.add_constant(half * half.dtype.type(-0.5))
+        quotient.op_type = "Softmax"
+        quotient.input[:] = [scores]
+        view.set_attributes(quotient, axis=-1)
+        changed = True
+    return changed
+
+
+def _scores(view: View, quotient: NodeProto) -> str | None:
+    """x, where an output of the graph that no node reads is 1 / (1 + exp(x))."""
+    if quotient.op_type != "Div" or quotient.domain or not view.is_last(quotient.output[0]):
+        return None
+    total = view.maker(quotient.input[1], "Add")
+    if total is None or not _is_one(view.constant(quotient.input[0])):
+        return None
+    one, power = total.input if view.constant(total.input[0]) is not None else reversed(total.input)
+    scores = view.maker(power, "Exp")
+    lone = view.only_reader(total.output[0], "Div") and view.only_reader(power, "Add")
+    return scores.input[0] if scores is not None and lone and _is_one(view.constant(one)) else None
+
+
+def _is_one(value: NDArray[Any] | None) -> bool:
+    return value is not None and value.size == 1 and float(value.reshape(())) == 1.0
+
+
+def _opposite(view: View, tensor: str, reader: str, halves: list[tuple[NodeProto, int]]) -> bool:
+    """Whether a tensor is two columns, one the other's negative, made of constants that only it uses.
+
+    halves: is given the constants, as nodes and places among their inputs.
+    """
+    node = view.maker(tensor, "Gemm", "MatMul", "Add", "ReduceSum", "Gather")
+    if node is None or view.only_reader(tensor, reader) is None:
+        return False
+    if node.op_type == "Gemm" and node.attribute:
+        return False
+    places = {"Gemm": (1, 2), "MatMul": (1,), "Add": (0, 1), "ReduceSum": (0,), "Gather": (0,)}[node.op_type]
+    for place in places:
+        constant = view.constant(node.input[place])
+        if constant is None:
+            if node.op_type == "Gather" or not _opposite(view, node.input[place], node.op_type, halves):
+                return False
+        elif constant.shape[-1:] != (2,) or not np.array_equal(constant[..., 0], -constant[..., 1]):
+            return False
+        else:
+            halves.append((node, place))
+    return True
