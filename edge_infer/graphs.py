@@ -14,7 +14,7 @@ __all__ = ["Graphs"]
 
 _INT64: Final = 7
 #: Bytes of a graph up to which each method has a copy of its own: onnxruntime runs all nodes, whatever is asked for.
-_SMALL: Final = 1 << 20
+_SMALL: Final = 1 << 21
 
 
 class Graphs:

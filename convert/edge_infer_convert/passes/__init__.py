@@ -13,7 +13,7 @@ from typing import Final
 
 from onnx import ModelProto
 
-from edge_infer_convert.passes.fewer_nodes import make_gemm, make_softmax
+from edge_infer_convert.passes.fewer_nodes import make_average, make_gemm, make_softmax
 from edge_infer_convert.passes.linear import fold_scalers, gather_weights
 from edge_infer_convert.passes.needless import drop_needless_casts, drop_needless_reshapes
 from edge_infer_convert.passes.view import Known, View
@@ -25,6 +25,7 @@ PASSES: Final[dict[str, Callable[[View, Known], bool]]] = {
     "reshapes": drop_needless_reshapes,
     "scalers": fold_scalers,
     "weights": gather_weights,
+    "average": make_average,
     "gemm": make_gemm,
     "softmax": make_softmax,
 }

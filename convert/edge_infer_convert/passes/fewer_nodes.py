@@ -1,8 +1,8 @@
 """Several nodes that one operator of onnxruntime can do: each costs a call of one row some tenths of a microsecond.
 
-A product and what is added to it are one Gemm (onnxruntime makes one by itself in float32 only). The two
-probabilities of a logistic model, 1 / (1 + exp(±z)), are softmax(±z / 2). Both round differently in the last bits: the
-gate judges.
+A forest's average is its sum divided by its trees, which TreeEnsemble does itself. A product and what is added to it
+are one Gemm (onnxruntime makes one by itself in float32 only). The two probabilities of a logistic model, 1 / (1 +
+exp(±z)), are softmax(±z / 2). Both round differently in the last bits: the gate judges.
 """
 
 from __future__ import annotations
@@ -13,9 +13,37 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto
 
+from edge_infer_convert.graph.builder import ML
 from edge_infer_convert.passes.view import Known, View
 
-__all__ = ["make_gemm", "make_softmax"]
+__all__ = ["make_average", "make_gemm", "make_softmax"]
+
+_SUM, _AVERAGE = 1, 0  # of TreeEnsemble's aggregate_function
+
+
+def make_average(view: View, known: Known) -> bool:
+    """A forest's sums, divided by the number of its trees. Whether anything changed."""
+    changed = False
+    for quotient in view.nodes:
+        sums = quotient.input[0] if quotient.op_type == "Div" and not quotient.domain else ""
+        flat = view.maker(sums, "Reshape")
+        if flat is not None and view.only_reader(sums, "Div") is not None:
+            sums, last = flat.input[0], flat
+        else:
+            last = quotient
+        forest = view.maker(sums, "TreeEnsemble", domain=ML)
+        by = view.constant(quotient.input[1]) if forest is not None else None
+        if forest is None or by is None or by.size != 1:
+            continue
+        options = {attribute.name: attribute for attribute in forest.attribute}
+        # The largest sum is the largest average; scikit-learn compares averages.
+        others = {node.op_type for node in view.readers(sums) if node.output != last.output}
+        all_trees = float(by.reshape(())) == len(options["tree_roots"].ints)
+        if all_trees and options["aggregate_function"].i == _SUM and others <= {"ArgMax"}:
+            options["aggregate_function"].i = _AVERAGE
+            view.make_identity(quotient)
+            changed = True
+    return changed
 
 
 def make_gemm(view: View, known: Known) -> bool:

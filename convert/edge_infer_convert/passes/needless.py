@@ -18,7 +18,7 @@ def drop_needless_casts(view: View, known: Known) -> bool:
         if node.op_type == "Cast" and not node.domain:
             to = next(attribute.i for attribute in node.attribute if attribute.name == "to")
             if known.types.get(node.input[0]) == to:
-                _make_identity(node)
+                view.make_identity(node)
                 changed = True
     return changed
 
@@ -35,7 +35,7 @@ def drop_needless_reshapes(view: View, known: Known) -> bool:
             node.input[0], changed = before.input[0], True
             before = view.maker(node.input[0], "Reshape")
         if known.shapes.get(node.input[0]) == [None, *target[1:]]:
-            _make_identity(node)
+            view.make_identity(node)
             changed = True
     return changed
 
@@ -47,10 +47,3 @@ def _target(view: View, node: NodeProto) -> list[int] | None:
     values: Any = view.constant(node.input[1])
     sizes = [] if values is None else values.tolist()
     return sizes if sizes and sizes[0] == -1 and all(size > 0 for size in sizes[1:]) else None
-
-
-def _make_identity(node: NodeProto) -> None:
-    """The canonical form drops it."""
-    del node.input[1:]
-    node.op_type = "Identity"
-    del node.attribute[:]

@@ -45,24 +45,33 @@ class View:
     def nodes(self) -> list[NodeProto]:
         return list(self.model.graph.node)
 
-    def maker(self, tensor: str, *ops: str) -> NodeProto | None:
-        """The node that makes a tensor, if it is one of these operators of ONNX itself."""
+    def maker(self, tensor: str, *ops: str, domain: str = "") -> NodeProto | None:
+        """The node that makes a tensor, if it is one of these operators of ONNX itself, or of another domain."""
         found = self._makers.get(tensor)
-        return found if found is not None and found.op_type in ops and not found.domain else None
+        return found if found is not None and found.op_type in ops and found.domain == domain else None
+
+    def readers(self, tensor: str) -> list[NodeProto]:
+        """The nodes that read it, themselves or in a graph of theirs."""
+        return [node for node in self.model.graph.node if tensor in _reads(node)]
 
     def only_reader(self, tensor: str, op: str) -> NodeProto | None:
         """The one node that reads a tensor, if it is this operator; None where an output of the graph is it too."""
-        readers = [node for node in self.model.graph.node if tensor in node.input]
+        readers = self.readers(tensor)
         if tensor in {output.name for output in self.model.graph.output} or len(readers) != 1:
             return None
         return readers[0] if readers[0].op_type == op and not readers[0].domain else None
 
     def is_last(self, tensor: str) -> bool:
         """Whether it is an output of the graph, or copied to one, and nothing reads it else."""
-        readers = [node for node in self.model.graph.node if tensor in _reads(node)]
+        readers = self.readers(tensor)
         if tensor in {output.name for output in self.model.graph.output}:
             return not readers
         return len(readers) == 1 and readers[0].op_type == "Identity" and self.is_last(readers[0].output[0])
+
+    def make_identity(self, node: NodeProto) -> None:
+        """Its first input is its output from now on; the canonical form drops the node."""
+        node.op_type = "Identity"
+        del node.input[1:], node.attribute[:]
 
     def set_attributes(self, node: NodeProto, **attributes: Any) -> None:
         """In place of those that it has."""

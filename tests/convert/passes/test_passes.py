@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
@@ -198,3 +198,23 @@ def test_two_columns_that_are_no_opposites_stay_as_they_are() -> None:
     made = assembled(model, X)
     assert "softmax" not in made.passes
     assert_converted(model, X)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@few
+@given(seeds)
+def test_a_forest_averages_by_itself(precision: str, seed: int) -> None:
+    X = matrix(seed, width=3)
+    y = (X[:, 0] > X[:, 1]).astype(int)
+    for model in (RandomForestClassifier(7, bootstrap=False, random_state=0), RandomForestRegressor(7, random_state=0)):
+        together, apart = (assembled(model.fit(X, y), X, precision, off) for off in ((), ("average",)))
+        assert "average" in together.passes
+        assert operators(together).count("Div") == operators(apart).count("Div") - 1 == 0
+        feeds = {"numbers": X.astype(precision)}
+        wanted = answers(apart, feeds)
+        for name, got in answers(together, feeds).items():
+            if got.dtype.kind == "f":
+                np.testing.assert_array_almost_equal_nulp(got, wanted[name], nulp=1 if precision == "float32" else 0)
+            else:
+                np.testing.assert_array_equal(got, wanted[name])
+        assert_converted(model, X)
