@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edge_infer.artifact import Artifact, read_artifact
     from edge_infer.errors import EdgeInferError, InputError
     from edge_infer.model import Model, load
-    from edge_infer.session import SessionOptions
+    from edge_infer.options import SessionOptions
     from edge_infer.verification import Check, verify
 
 __all__ = [
@@ -40,7 +40,7 @@ _HOMES = {
     "EdgeInferError": "errors",
     "InputError": "errors",
     "Model": "model",
-    "SessionOptions": "session",
+    "SessionOptions": "options",
     "load": "model",
     "read_artifact": "artifact",
     "verify": "verification",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_infer.columns import Coded, cells
 
-__all__ = ["ABSENT", "Table", "read_column", "read_matrix", "read_table"]
+__all__ = ["ABSENT", "Rows", "Table", "read_column", "read_matrix", "read_table", "rows_of"]
 
 
 class Absent:
@@ -31,6 +31,28 @@ class Table(NamedTuple):
     names: list[str] | None
     column: Callable[[int], NDArray[Any] | Coded]  # by position; shape (rows,)
     extra: tuple[str, ...] = ()  # keys of the first record, for hints about absent ones
+
+
+class Rows(NamedTuple):
+    """Callers' rows, whatever holds them: how many, and those from one to another, of the same kind."""
+
+    length: int
+    part: Callable[[int, int], Any]
+
+
+def rows_of(data: Any) -> Rows | None:
+    """None for a single record, and for what has no rows that can be told apart at a glance."""
+    origin = type(data).__module__.partition(".")[0]
+    if isinstance(data, np.ndarray):
+        return Rows(len(data), lambda start, end: data[start:end]) if data.ndim == 2 else None
+    if isinstance(data, list | tuple):
+        nested = bool(data) and isinstance(data[0], Mapping | list | tuple | np.ndarray)
+        return Rows(len(data), lambda start, end: data[start:end]) if nested else None
+    if origin == "pandas" and hasattr(data, "iloc"):
+        return Rows(len(data), lambda start, end: data.iloc[start:end])
+    if origin in ("polars", "pyarrow") and hasattr(data, "slice") and hasattr(data, "__len__"):
+        return Rows(len(data), lambda start, end: data.slice(start, end - start))
+    return None
 
 
 def read_table(data: Any, names: Sequence[str]) -> Table | None:

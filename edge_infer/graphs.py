@@ -8,7 +8,8 @@ from typing import Final
 from edge_infer.artifact import Artifact, naming
 from edge_infer.cut import NewInput, cut
 from edge_infer.errors import InferenceError
-from edge_infer.session import Session, SessionOptions
+from edge_infer.options import SessionOptions
+from edge_infer.session import Session
 
 __all__ = ["Graphs"]
 
@@ -22,7 +23,7 @@ class Graphs:
 
     def __init__(self, artifact: Artifact, options: SessionOptions) -> None:
         """Raises RuntimeFitError or ArtifactError where this machine cannot run the model."""
-        self._artifact, self._options = artifact, options
+        self._artifact, self.options = artifact, options
         self._own: dict[frozenset[str], Session] = {}
         self._whole: Session | None = None
         self._lock = allocate_lock()
@@ -48,7 +49,7 @@ class Graphs:
                 dropped = shared.outputs.keys() - wanted
                 small = len(self._core) <= _SMALL and wanted <= shared.outputs.keys()
                 with naming(self._artifact.source):
-                    own = Session(cut(self._core, drop_outputs=dropped), self._options) if dropped and small else shared
+                    own = Session(cut(self._core, drop_outputs=dropped), self.options) if dropped and small else shared
                 self._own[wanted] = own
             return self._own[wanted]
 
@@ -59,7 +60,7 @@ class Graphs:
             _ = self.shared  # or it is closed
             if self._whole is None:
                 with naming(self._artifact.source):
-                    self._whole = Session(self._artifact.data, self._options)
+                    self._whole = Session(self._artifact.data, self.options)
             return self._whole
 
     def close(self) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from edge_infer.answers import Decoder
+from edge_infer.chunks import answer_in_chunks
 from edge_infer.errors import GraphMismatchError
+from edge_infer.frames import rows_of
 from edge_infer.graphs import Graphs
 from edge_infer.tensors import Packer
 
@@ -18,10 +20,17 @@ class Method:
     def __init__(self, graphs: Graphs, packer: Packer, decoder: Decoder, source: str | None) -> None:
         """`source`: the file that errors name."""
         self._graphs, self._packer, self._decoder, self._source = graphs, packer, decoder, source
+        self._most = packer.rows_in(graphs.options.chunk_bytes)
         self._tensors = frozenset(decoder.tensors)
 
     def __call__(self, data: Any) -> Any:
         """Raises InputError with every mismatch, InferenceError, or GraphMismatchError where the manifest is wrong."""
+        rows = rows_of(data)
+        if rows is not None and self._most and rows.length > self._most:
+            return answer_in_chunks(self._answer, rows, self._most)
+        return self._answer(data)
+
+    def _answer(self, data: Any) -> Any:
         decoder, session = self._decoder, self._graphs.giving(self._tensors)
         batch = self._packer.pack(data)
         arrays = session.run(decoder.tensors, batch.feeds)

@@ -16,8 +16,8 @@ from edge_infer.errors import MethodError, UsageError
 from edge_infer.graphs import Graphs
 from edge_infer.manifest import Manifest
 from edge_infer.method import Method
+from edge_infer.options import SessionOptions
 from edge_infer.prepared import Prepared, prepare
-from edge_infer.session import SessionOptions
 from edge_infer.tensors import Packer
 
 __all__ = ["Model", "load"]
@@ -28,12 +28,13 @@ def load(source: str | os.PathLike[str] | bytes, *, options: SessionOptions | No
 
     Args:
         source: a path (with a suffix or a separator), or the file's bytes. A bare name is not a path.
-        options: threads, spinning and memory; see `SessionOptions`.
+        options: threads, spinning and memory; see `SessionOptions`. None: from environment variables.
 
     Raises:
         FileNotFoundError: there is no such file.
         ArtifactError: the file is broken, forbidden or not a model; the message says why.
         RuntimeFitError: this machine's onnxruntime cannot run it.
+        UsageError: a bare name, or an option that makes no sense.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return Model(parse_artifact(bytes(source)), options)
@@ -80,7 +81,7 @@ class Model:
 
     def __init__(self, artifact: Artifact, options: SessionOptions | None = None) -> None:
         """Does all costly work once. `artifact` comes from `read_artifact` or `parse_artifact`."""
-        self._options = options or SessionOptions()
+        self._options = options or SessionOptions.from_environment()
         self._origin: Any = os.path.abspath(artifact.source) if artifact.source else artifact.data
         self._artifact = artifact
         self._manifest = artifact.manifest

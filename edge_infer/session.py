@@ -18,27 +18,15 @@ from edge_infer.errors import (
     InferenceError,
     NotAModelError,
     RuntimeFitError,
-    UsageError,
 )
+from edge_infer.machine import usable_cpus
+from edge_infer.options import SessionOptions
 
-__all__ = ["ONNXRUNTIME_VERSION", "Bound", "Session", "SessionOptions"]
+__all__ = ["ONNXRUNTIME_VERSION", "Bound", "Session"]
 
 ONNXRUNTIME_VERSION: str = onnxruntime.__version__
 
 _SEVERITY_ERROR = 3
-
-
-class SessionOptions(NamedTuple):
-    """How a session uses the machine. The defaults suit small models on small machines.
-
-    threads: threads within an operator; 1 is fastest for small models and gives the same sums everywhere.
-    spinning: whether idle threads burn CPU to start a little sooner (a model called at 6 Hz used 184 % CPU with it).
-    arena: whether freed memory is kept for the next call; grows to the largest batch seen.
-    """
-
-    threads: int = 1
-    spinning: bool = False
-    arena: bool = False
 
 
 class Bound(NamedTuple):
@@ -53,10 +41,11 @@ class Session:
 
     def __init__(self, model: bytes, options: SessionOptions | None = None) -> None:
         """Raises RuntimeFitError or ArtifactError where onnxruntime refuses the model, UsageError for bad options."""
-        chosen = options or SessionOptions()
-        native = _native_options(chosen)
+        chosen = (options or SessionOptions()).checked()
+        threads = usable_cpus() if chosen.threads == "all" else chosen.threads
+        native = _native_options(chosen, threads)
         #: Only the process that made the threads has them.
-        self._process = None if chosen.threads == 1 else os.getpid()
+        self._process = None if threads == 1 else os.getpid()
         try:
             self._session = onnxruntime.InferenceSession(model, native, providers=["CPUExecutionProvider"])
         except Exception as error:
@@ -121,11 +110,9 @@ class Session:
 _NUMPY_NAMES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64"}
 
 
-def _native_options(options: SessionOptions) -> Any:
-    if type(options.threads) is not int or options.threads < 1:
-        raise UsageError(f"threads: expected a whole number ≥ 1, got {options.threads!r}")
+def _native_options(options: SessionOptions, threads: int) -> Any:
     native = onnxruntime.SessionOptions()
-    native.intra_op_num_threads = options.threads
+    native.intra_op_num_threads = threads
     native.inter_op_num_threads = 1
     native.enable_cpu_mem_arena = options.arena
     native.log_severity_level = _SEVERITY_ERROR

@@ -55,6 +55,11 @@ class Packer:
             for group in self.groups
         ]
 
+    def rows_in(self, most: int) -> int:
+        """Of how many rows the input tensors take at most so many bytes, but at least 1; 0: any number."""
+        width = sum(group.dtype.itemsize * len(group.members) for group in self.groups)
+        return max(1, most // max(1, width)) if most else 0
+
     def pack(self, data: Any) -> Batch:
         """Check `data` and copy it into new tensors of shape (rows, width).
 

@@ -323,7 +323,7 @@ def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("threads", [0, -1, "2", True, 1.0])
 def test_a_number_of_threads_that_makes_no_sense_is_a_usage_error(threads: Any) -> None:
-    with pytest.raises(UsageError, match="threads: expected a whole number ≥ 1"):
+    with pytest.raises(UsageError, match="threads: expected a whole number ≥ 1, or"):
         edge_infer.load(DIGITS, options=SessionOptions(threads=threads))
 
 

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 import edge_infer
 from edge_infer import InputError, Model
 from edge_infer.errors import InferenceError
-from edge_infer.session import Session, SessionOptions
+from edge_infer.options import SessionOptions
+from edge_infer.session import Session
 from tests.runtime.samples import DIABETES, DIGITS, PENGUINS, RECORD, load
 
 WIDTHS = {DIABETES: 10, DIGITS: 64}

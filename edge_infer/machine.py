@@ -1,0 +1,67 @@
+"""What this machine allows the process: CPUs, by affinity and by the quota of its control groups."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+__all__ = ["usable_cpus"]
+
+
+def usable_cpus(root: str = "/") -> int:
+    """CPUs that threads of this process keep busy without being throttled, at least 1.
+
+    The fewer of those of its affinity (`taskset`, a container's cpuset) and of the quota of its control group and of
+    the groups above it, version 1 or 2 (`cpu.max`, `cpu.cfs_quota_us`), a part of a CPU not counted. Where the system
+    has neither, all CPUs.
+
+    root: of the file system that `/proc` and the control groups are read from.
+
+    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html and cgroup-v1/cgroups.html, proc_pid_mountinfo(5).
+    """
+    affinity = getattr(os, "sched_getaffinity", None)
+    cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, min([cpus, *(int(quota) for quota in _quotas(root))]))
+
+
+def _quotas(root: str) -> Iterator[float]:
+    """In CPUs, of each group that has one."""
+    for folder, names in _groups(root):
+        words = " ".join(_read(os.path.join(folder, name)) for name in names).split()
+        try:
+            quota, period = (float(word) for word in words)  # "max", or nothing, is no quota
+        except ValueError:
+            continue
+        if quota > 0 and period > 0:  # −1 is none in version 1
+            yield quota / period
+
+
+def _groups(root: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The folders of this process's groups and of those above them, and the files that hold quota and period."""
+    names: tuple[str, ...]
+    own: dict[str, str] = {}  # of version 2 under "", of version 1 under each of its controllers
+    for line in _read(os.path.join(root, "proc/self/cgroup")).splitlines():
+        _, controllers, path = line.split(":", 2)
+        own.update(dict.fromkeys(controllers.split(","), path))
+    for line in _read(os.path.join(root, "proc/self/mountinfo")).splitlines():
+        before, _, after = line.partition(" - ")
+        kind, *_, options = after.split()
+        top, mounted = before.split()[3:5]
+        if kind == "cgroup2":
+            path, names = own.get("", "/"), ("cpu.max",)
+        elif kind == "cgroup" and "cpu" in options.split(","):
+            path, names = own.get("cpu", "/"), ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+        else:
+            continue
+        inner = os.path.relpath(path, top)  # what is mounted may be the group of a container
+        parts = [] if inner.startswith("..") else [part for part in inner.split("/") if part != "."]
+        for depth in range(len(parts) + 1):
+            yield os.path.join(root, mounted.lstrip("/"), *parts[:depth]), names
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,65 @@
+"""How a loaded model uses the machine: said by the program, else by environment variables, else the defaults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+from edge_infer.errors import UsageError
+
+__all__ = ["ENVIRONMENT", "SessionOptions"]
+
+
+class SessionOptions(NamedTuple):
+    """How a session uses the machine. The defaults suit small models on small machines.
+
+    threads: threads within an operator; 1 is fastest for small models and gives the same sums everywhere. "all": as
+        many as the CPUs that the process may use, by affinity and by the quota of its control group.
+    spinning: whether idle threads burn CPU to start a little sooner (a model called at 6 Hz used 184 % CPU with it).
+    arena: whether freed memory is kept for the next call; grows to the largest chunk seen.
+    chunk_bytes: many rows run in chunks whose input tensors take at most this, in bytes; 0: all rows at once.
+
+    Where `load` is given no options, these are read from the environment: EDGE_INFER_THREADS (a whole number or "all"),
+    EDGE_INFER_SPINNING and EDGE_INFER_ARENA (0 or 1), EDGE_INFER_CHUNK_BYTES.
+    """
+
+    threads: int | Literal["all"] = 1
+    spinning: bool = False
+    arena: bool = False
+    chunk_bytes: int = 1 << 20
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> SessionOptions:
+        """Raises UsageError, which names the variable."""
+        given = {name: environment[key] for key, name in ENVIRONMENT.items() if environment.get(key)}
+        return cls(**{name: _parsed(name, value) for name, value in given.items()}).checked(of_environment=True)
+
+    def checked(self, *, of_environment: bool = False) -> SessionOptions:
+        """Itself. Raises UsageError for a value that makes no sense; of the environment, it names the variable."""
+        for variable, name in ENVIRONMENT.items():
+            value = getattr(self, name)
+            expected = _expected(name, value)
+            if expected:
+                raise UsageError(f"{variable if of_environment else name}: expected {expected}, got {value!r}")
+        return self
+
+
+#: Environment variables, and the option that each sets.
+ENVIRONMENT: Final = {f"EDGE_INFER_{name.upper()}": name for name in SessionOptions._fields}
+
+
+def _parsed(name: str, text: str) -> Any:
+    """The value that a text stands for, or the text."""
+    if name in ("spinning", "arena"):
+        return {"0": False, "1": True}.get(text, text)
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
+def _expected(name: str, value: Any) -> str | None:
+    """What the option takes, where this is not it."""
+    if name == "threads":
+        return None if value == "all" or (type(value) is int and value >= 1) else 'a whole number ≥ 1, or "all"'
+    if name == "chunk_bytes":
+        return None if type(value) is int and value >= 0 else "a number of bytes, or 0"
+    return None if type(value) is bool else "True or False (in the environment 1 or 0)"

@@ -1,0 +1,158 @@
+"""How a model uses the machine: options of the program, of the environment, and the CPUs that it may use."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import edge_infer
+from edge_infer import SessionOptions
+from edge_infer.errors import UsageError
+from edge_infer.machine import usable_cpus
+from edge_infer.options import ENVIRONMENT
+from tests.runtime.samples import DIGITS, PENGUINS, RECORD
+
+CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def machine(root: Path, groups: str, mounts: str, files: dict[str, str]) -> str:
+    """A file system with what Linux tells a process of its control groups."""
+    files = {"proc/self/cgroup": groups, "proc/self/mountinfo": mounts, **files}
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return str(root)
+
+
+VERSION_2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
+VERSION_1 = (
+    "31 23 0:27 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
+    "32 23 0:28 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
+)
+CONTAINER_1 = "32 23 0:28 /docker/abc /sys/fs/cgroup/cpu ro - cgroup cgroup rw,cpu\n"
+
+
+@pytest.mark.skipif(CPUS < 2, reason="a quota of one CPU is no limit where the process has but one: run it with two")
+@pytest.mark.parametrize(
+    ("groups", "mounts", "files"),
+    [
+        ("0::/app\n", VERSION_2, {"sys/fs/cgroup/app/cpu.max": "100000 100000\n"}),
+        ("0::/app\n", VERSION_2, {"sys/fs/cgroup/app/cpu.max": "199999 100000\n"}),
+        ("0::/app\n", VERSION_2, {"sys/fs/cgroup/app/cpu.max": "20000 100000\n"}),
+        ("0::/a/b/c\n", VERSION_2, {"sys/fs/cgroup/a/cpu.max": "1000 1000", "sys/fs/cgroup/a/b/c/cpu.max": "max 1000"}),
+        ("0::/\n", VERSION_2, {"sys/fs/cgroup/cpu.max": "100000 100000\n"}),
+        (
+            "4:cpu,cpuacct:/app\n3:cpuset:/\n0::/\n",
+            VERSION_1,
+            {
+                "sys/fs/cgroup/cpu,cpuacct/app/cpu.cfs_quota_us": "150000\n",
+                "sys/fs/cgroup/cpu,cpuacct/app/cpu.cfs_period_us": "100000\n",
+            },
+        ),
+        (
+            "4:cpu:/docker/abc\n",
+            CONTAINER_1,
+            {"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "100000", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000"},
+        ),
+    ],
+    ids=["one", "a part is not counted", "less than one", "of a group above", "of all", "version 1", "container"],
+)
+def test_a_quota_of_a_control_group_limits_the_cpus(
+    groups: str, mounts: str, files: dict[str, str], tmp_path: Path
+) -> None:
+    assert usable_cpus(machine(tmp_path, groups, mounts, files)) == 1
+
+
+@pytest.mark.parametrize(
+    ("groups", "mounts", "files"),
+    [
+        ("", "", {}),
+        ("0::/app\n", VERSION_2, {"sys/fs/cgroup/app/cpu.max": "max 100000\n"}),
+        ("0::/app\n", VERSION_2, {"sys/fs/cgroup/app/cpu.max": "torn"}),
+        ("0::/app\n", VERSION_2, {"sys/fs/cgroup/other/cpu.max": "1000 1000\n"}),
+        ("0::/../outside\n", VERSION_2, {"sys/fs/outside/cpu.max": "1000 1000\n"}),
+        (
+            "4:cpu,cpuacct:/\n",
+            VERSION_1,
+            {
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "-1\n",
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000\n",
+            },
+        ),
+    ],
+    ids=["no groups", "no quota", "torn", "of another group", "outside of what is mounted", "version 1"],
+)
+def test_without_a_quota_the_affinity_counts(groups: str, mounts: str, files: dict[str, str], tmp_path: Path) -> None:
+    assert usable_cpus(machine(tmp_path, groups, mounts, files)) == CPUS
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to CPUs")
+def test_the_affinity_limits_the_cpus() -> None:
+    code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+    code += "from edge_infer.machine import usable_cpus; print(usable_cpus())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "1\n"
+
+
+# --- options ----------------------------------------------------------------------------
+
+
+def test_the_environment_gives_what_the_program_does_not() -> None:
+    variables = {
+        "EDGE_INFER_THREADS": "2",
+        "EDGE_INFER_SPINNING": "1",
+        "EDGE_INFER_ARENA": "0",
+        "EDGE_INFER_CHUNK_BYTES": "4096",
+    }
+    assert SessionOptions.from_environment(variables) == SessionOptions(2, True, False, 4096)
+    assert SessionOptions.from_environment({"EDGE_INFER_THREADS": "all", "EDGE_INFER_ARENA": ""}).threads == "all"
+    assert SessionOptions.from_environment({}) == SessionOptions()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("EDGE_INFER_THREADS", "0", 'a whole number ≥ 1, or "all"'),
+        ("EDGE_INFER_THREADS", "two", 'a whole number ≥ 1, or "all"'),
+        ("EDGE_INFER_THREADS", "٢", 'a whole number ≥ 1, or "all"'),
+        ("EDGE_INFER_SPINNING", "yes", "True or False"),
+        ("EDGE_INFER_ARENA", "2", "True or False"),
+        ("EDGE_INFER_CHUNK_BYTES", "1MB", "a number of bytes"),
+    ],
+)
+def test_a_variable_that_makes_no_sense_is_named(name: str, value: str, expected: str) -> None:
+    with pytest.raises(UsageError, match=f"{name}: expected {expected}.*got '?{value}'?"):
+        SessionOptions.from_environment({name: value})
+
+
+def test_options_of_the_program_come_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_INFER_THREADS", "2")
+    assert edge_infer.load(DIGITS)._graphs.shared.threaded
+    assert not edge_infer.load(DIGITS, options=SessionOptions())._graphs.shared.threaded
+
+
+def cli(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edge_infer.cli.main", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | variables, check=False)
+
+
+def test_the_command_line_reads_the_environment() -> None:
+    arguments: list[Any] = ["predict", str(PENGUINS), json.dumps(RECORD)]
+    plain, threaded = cli(*arguments), cli(*arguments, EDGE_INFER_THREADS="all")
+    assert (threaded.returncode, threaded.stdout) == (plain.returncode, plain.stdout) == (0, plain.stdout)
+    wrong = cli(*arguments, EDGE_INFER_THREADS="many")
+    assert wrong.returncode == 2
+    assert "EDGE_INFER_THREADS: expected a whole number" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_the_readme_names_every_variable() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    for variable, option in ENVIRONMENT.items():
+        assert f"| `{option}` | `{variable}` |" in readme
