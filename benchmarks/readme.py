@@ -9,7 +9,7 @@ __all__ = ["figures", "quote"]
 
 _FIRST: Final = "a test compares -->\n"
 _LAST: Final = "<!-- end of figures -->"
-_SECTIONS: Final = ("One record", "10,000 rows", "Start-up", "Large ensembles, converted")
+_SECTIONS: Final = ("One record", "10,000 rows", "Start-up", "Resources", "Large ensembles, converted")
 
 
 def figures(results: str) -> str:

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import measure, one_row, results, start_up, string_entry
+from benchmarks import measure, one_row, resources, results, start_up, string_entry
 from benchmarks.measure import QUICK, Settings
+
+_POSITIVE = ("seconds", "bare_seconds", "memory_bytes")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def test_all_parts_run_and_give_positive_times(written: Path) -> None:
     assert set(document["parts"]) == set(command.PARTS)
     for part in document["parts"].values():
         assert part
-        assert all(row.get("seconds", row.get("bare_seconds")) > 0 for row in part)
+        assert all(next(row[key] for key in _POSITIVE if key in row) > 0 for row in part)
     assert document["statistic"] == QUICK._asdict()
 
 
@@ -72,6 +74,12 @@ def test_processes_that_print_different_answers_are_noticed(monkeypatch: pytest.
     monkeypatch.setattr(start_up, "paired", lambda *arguments: different)
     with pytest.raises(AssertionError, match="Gentoo"):
         start_up.run(QUICK)
+
+
+def test_processes_that_serve_different_answers_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "_serve", lambda side, *_: {"answer": side, "first": 1, "later": 1, "share": 0.1})
+    with pytest.raises(AssertionError, match="different answers"):
+        resources.run(QUICK)
 
 
 def test_cases_take_turns_and_the_median_counts(monkeypatch: pytest.MonkeyPatch) -> None:
