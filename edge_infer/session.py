@@ -19,7 +19,6 @@ from edge_infer.errors import (
     NotAModelError,
     RuntimeFitError,
 )
-from edge_infer.machine import usable_cpus
 from edge_infer.options import SessionOptions
 
 __all__ = ["ONNXRUNTIME_VERSION", "Bound", "Session"]
@@ -42,7 +41,7 @@ class Session:
     def __init__(self, model: bytes, options: SessionOptions | None = None) -> None:
         """Raises RuntimeFitError or ArtifactError where onnxruntime refuses the model, UsageError for bad options."""
         chosen = (options or SessionOptions()).checked()
-        threads = usable_cpus() if chosen.threads == "all" else chosen.threads
+        threads = _all_cpus() if chosen.threads == "all" else chosen.threads
         native = _native_options(chosen, threads)
         #: Only the process that made the threads has them.
         self._process = None if threads == 1 else os.getpid()
@@ -108,6 +107,12 @@ class Session:
 
 #: Dense tensors of numbers as onnxruntime names them.
 _NUMPY_NAMES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64"}
+
+
+def _all_cpus() -> int:
+    from edge_infer.machine import usable_cpus  # where it is asked for only: it counts at every start
+
+    return usable_cpus()
 
 
 def _native_options(options: SessionOptions, threads: int) -> Any:

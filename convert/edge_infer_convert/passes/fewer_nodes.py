@@ -72,28 +72,55 @@ def make_softmax(view: View, known: Known) -> bool:
     5e-15. Whether anything changed.
     """
     changed = False
-    for quotient in view.nodes:
-        scores = _scores(view, quotient)
-        halves: list[tuple[NodeProto, int]] = []
-        double = known.types.get(quotient.output[0]) == TensorProto.DOUBLE
-        if scores is None or not double or not _opposite(view, scores, "Exp", halves):
+    for node in view.nodes:
+        if known.types.get(next(iter(node.output), "")) != TensorProto.DOUBLE or not view.is_last(node.output[0]):
             continue
-        for node, place in halves:
-            half: Any = view.constant(node.input[place])
-            node.input[place] = view.add_constant(half * half.dtype.type(-0.5))
-        quotient.op_type = "Softmax"
-        quotient.input[:] = [scores]
-        view.set_attributes(quotient, axis=-1)
-        changed = True
+        halved = _halved_columns(view, node) or _halved_score(view, node, known)
+        if halved is not None:
+            node.op_type = "Softmax"
+            node.input[:] = [halved]
+            view.set_attributes(node, axis=-1)
+            changed = True
     return changed
 
 
-def _scores(view: View, quotient: NodeProto) -> str | None:
-    """x, where an output of the graph that no node reads is 1 / (1 + exp(x))."""
-    if quotient.op_type != "Div" or quotient.domain or not view.is_last(quotient.output[0]):
+def _halved_columns(view: View, node: NodeProto) -> str | None:
+    """−x / 2, where a node makes 1 / (1 + exp(x)) of two columns x that are opposites, as two linear models are."""
+    scores = _exponent(view, node)
+    halves: list[tuple[NodeProto, int]] = []
+    if scores is None or not _opposite(view, scores, "Exp", halves):
+        return None
+    for reader, place in halves:
+        half: Any = view.constant(reader.input[place])
+        reader.input[place] = view.add_constant(half * half.dtype.type(-0.5))
+    return scores
+
+
+def _halved_score(view: View, node: NodeProto, known: Known) -> str | None:
+    """±z / 2 as two columns, where a node joins 1 − p and p = 1 / (1 + exp(−z)), of one score z a row."""
+    if node.op_type != "Concat" or len(node.input) != 2:
+        return None
+    rest, share = view.maker(node.input[0], "Sub"), node.input[1]
+    if rest is None or rest.input[1] != share or not _is_one(view.constant(rest.input[0])):
+        return None
+    flat = view.maker(share, "Reshape")
+    quotient = view.maker(flat.input[0] if flat else share, "Div")
+    negative = None if quotient is None else view.maker(_exponent(view, quotient) or "", "Neg")
+    score = None if negative is None else negative.input[0]
+    made = None if score is None else view.maker(score, "Reshape")
+    if score is None or known.types.get(score) != TensorProto.DOUBLE or known.shapes.get(share) != [None, 1]:
+        return None
+    inner = score if made is None else made.input[0]  # of two Reshapes in a row the last counts
+    score = view.before(node, "Reshape", inner, view.add_constant(np.array([-1, 1])))
+    return view.before(node, "MatMul", score, view.add_constant(np.array([[-0.5, 0.5]])))
+
+
+def _exponent(view: View, quotient: NodeProto) -> str | None:
+    """x, where a node makes 1 / (1 + exp(x)), and what stands between is read by nothing else."""
+    if quotient.op_type != "Div" or quotient.domain or not _is_one(view.constant(quotient.input[0])):
         return None
     total = view.maker(quotient.input[1], "Add")
-    if total is None or not _is_one(view.constant(quotient.input[0])):
+    if total is None:
         return None
     one, power = total.input if view.constant(total.input[0]) is not None else reversed(total.input)
     scores = view.maker(power, "Exp")

@@ -174,6 +174,18 @@ def test_probabilities_of_two_classes_are_a_softmax(seed: int) -> None:
         assert_converted(model, data)
 
 
+@pytest.mark.parametrize("loss", ["log_loss", "exponential"])
+@few
+@given(seeds)
+def test_probabilities_of_boosting_are_a_softmax(loss: str, seed: int) -> None:
+    X, y = people(seed)
+    model = mixed(GradientBoostingClassifier(n_estimators=5, loss=loss), dense=True).fit(X, y)
+    made = assembled(model, X)
+    assert "softmax" in made.passes
+    assert {"Exp", "Neg"}.isdisjoint(operators(made))
+    assert_converted(model, X)
+
+
 def test_far_rows_keep_small_probabilities() -> None:
     """Those of the second class; scikit-learn has 1 − p for the first. One against rest divides by sums of such."""
     X = np.linspace(-1, 1, 80)[:, None] ** 3
