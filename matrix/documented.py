@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,8 @@ def _run(session: Any, rows: Any) -> list[Any]:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]
+    """In one line, without the time of day that XGBoost puts in front: a record changes with the answers only."""
+    return re.sub(r"^\[\d\d:\d\d:\d\d\] ", "", " ".join(str(error).split()))[:160]
 
 
 def _narrow(data: Any) -> Any:
