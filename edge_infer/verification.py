@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_infer.artifact import Artifact, parse_artifact, read_artifact
-from edge_infer.errors import EdgeInferError, GraphMismatchError
+from edge_infer.errors import EdgeInferError, GraphMismatchError, UsageError
 from edge_infer.goldens import Goldens, Tolerance, as_number
 from edge_infer.model import Model
 from edge_infer.session import ONNXRUNTIME_VERSION
@@ -44,6 +44,8 @@ def verify(source: str | os.PathLike[str] | bytes) -> list[Check]:
         _ = model._graphs.whole  # the graph as other hosts load it: text in, labels out
         checks.append(Check("runtime", "ok", f"onnxruntime {ONNXRUNTIME_VERSION} loads it"))
         goldens = artifact.goldens()
+    except UsageError:  # a variable of the environment is wrong, not the file
+        raise
     except EdgeInferError as error:
         return [*checks, Check(_failed_check(error), "failed", str(error))]
     checks.append(_goldens_check(model, goldens))

@@ -146,10 +146,11 @@ def test_the_command_line_reads_the_environment() -> None:
     arguments: list[Any] = ["predict", str(PENGUINS), json.dumps(RECORD)]
     plain, threaded = cli(*arguments), cli(*arguments, EDGE_INFER_THREADS="all")
     assert (threaded.returncode, threaded.stdout) == (plain.returncode, plain.stdout) == (0, plain.stdout)
-    wrong = cli(*arguments, EDGE_INFER_THREADS="many")
-    assert wrong.returncode == 2
-    assert "EDGE_INFER_THREADS: expected a whole number" in wrong.stderr
-    assert "Traceback" not in wrong.stderr
+    for command in (arguments, ["verify", str(PENGUINS)]):  # the file is not what is wrong
+        wrong = cli(*command, EDGE_INFER_THREADS="many")
+        assert wrong.returncode == 2
+        assert "EDGE_INFER_THREADS: expected a whole number" in wrong.stderr
+        assert "Traceback" not in wrong.stderr
 
 
 def test_the_readme_names_every_variable() -> None:
