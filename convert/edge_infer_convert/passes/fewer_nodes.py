@@ -33,7 +33,7 @@ def make_average(view: View, known: Known) -> bool:
             last = quotient
         forest = view.maker(sums, "TreeEnsemble", domain=ML)
         by = view.constant(quotient.input[1]) if forest is not None else None
-        if forest is None or by is None or by.size != 1:
+        if forest is None or by is None or by.size != 1 or view.is_output(sums):
             continue
         options = {attribute.name: attribute for attribute in forest.attribute}
         # The largest sum is the largest average; scikit-learn compares averages.

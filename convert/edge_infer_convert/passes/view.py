@@ -57,14 +57,18 @@ class View:
     def only_reader(self, tensor: str, op: str) -> NodeProto | None:
         """The one node that reads a tensor, if it is this operator; None where an output of the graph is it too."""
         readers = self.readers(tensor)
-        if tensor in {output.name for output in self.model.graph.output} or len(readers) != 1:
+        if self.is_output(tensor) or len(readers) != 1:
             return None
         return readers[0] if readers[0].op_type == op and not readers[0].domain else None
+
+    def is_output(self, tensor: str) -> bool:
+        """Whether it is an output of the graph."""
+        return any(output.name == tensor for output in self.model.graph.output)
 
     def is_last(self, tensor: str) -> bool:
         """Whether it is an output of the graph, or copied to one, and nothing reads it else."""
         readers = self.readers(tensor)
-        if tensor in {output.name for output in self.model.graph.output}:
+        if self.is_output(tensor):
             return not readers
         return len(readers) == 1 and readers[0].op_type == "Identity" and self.is_last(readers[0].output[0])
 
