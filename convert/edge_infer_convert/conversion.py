@@ -288,7 +288,7 @@ def _order(schema: Schema, precision: str) -> tuple[tuple[str, ...], str]:
 def _gate(
     schema: Schema, assembled: Assembled, answers: Answers, precision: str, report: Any, name: str, *, hasty: bool
 ) -> Parity:
-    proof = prove_trees(assembled.model, assembled.builder)
+    proof = prove_trees(assembled.model, assembled.builder, assembled.ensembles)
     draft = _with_metadata(assembled.model, {KEY_MANIFEST: render_manifest(_draft(schema, assembled, precision))})
     model = Model(parse_artifact(draft))
     parity = compare(model, answers, precision, exact=is_exact(schema.plan), hasty=hasty)._replace(proof=proof)

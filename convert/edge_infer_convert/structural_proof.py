@@ -5,11 +5,15 @@ once, a level at a time. Thresholds are compared by what they must do: scikit-le
 float32 goes left if it is ≤ the float64 threshold t. So float32(s) ≤ t < float32(the next number above s) holds for
 the graph's s in float32 and float64 alike, and for no other. Boosters are held against the nodes of their own dump,
 thresholds and sets of categories bit by bit.
+
+Where the pass `trees` has moved what stands before an ensemble into its branches, the ensemble as it was emitted is
+held against the fitted trees, and the finished one must have its trees and leaves; that each branch decides as before
+is the pass's own doing (bisection in the graph's arithmetic), and the gate's to judge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -19,7 +23,8 @@ from onnx import ModelProto, NodeProto, numpy_helper
 from edge_infer.errors import ParityError
 from edge_infer_convert.graph.builder import ML, GraphBuilder
 from edge_infer_convert.graph.claims import NodeClaim, TreeClaim
-from edge_infer_convert.operators.tree_ensemble import LEAF, LEQ, MEMBER, NO_CODE
+from edge_infer_convert.graph.ensemble_node import LEQ, MEMBER, NO_CODE, EnsembleNode
+from edge_infer_convert.operators.tree_ensemble import LEAF
 
 __all__ = ["Proof", "prove_trees"]
 
@@ -34,8 +39,10 @@ class Proof(NamedTuple):
     nodes: int
 
 
-def prove_trees(model: ModelProto | bytes, builder: GraphBuilder) -> Proof:
+def prove_trees(model: ModelProto | bytes, builder: GraphBuilder, emitted: Sequence[NodeProto] = ()) -> Proof:
     """Hold every TreeEnsemble of a finished graph against the fitted trees that its operator named.
+
+    emitted: the graph's ensembles as they were before passes wrote into them, in order; none: as they are.
 
     Raises:
         ParityError: naming the ensemble, the tree, the node and what differs.
@@ -43,47 +50,28 @@ def prove_trees(model: ModelProto | bytes, builder: GraphBuilder) -> Proof:
     read = model if isinstance(model, ModelProto) else ModelProto.FromString(model)
     trees = nodes = 0
     ensembles = [node for node in read.graph.node if node.domain == ML and node.op_type == "TreeEnsemble"]
-    for number, (ensemble, name) in enumerate(zip(ensembles, builder.ensembles, strict=True)):
-        claim = builder.claims[name]
+    pairs = zip(ensembles, builder.ensembles, emitted or ensembles, strict=True)
+    for number, (ensemble, name, before) in enumerate(pairs):
+        claim, what = builder.claims[name], f"TreeEnsemble {number}"
         fitted = _of_tree_claim(claim) if isinstance(claim, TreeClaim) else _of_node_claim(claim)
-        _Walk(f"TreeEnsemble {number}", fitted, _Graph(ensemble), read).run()
+        _Walk(what, fitted, EnsembleNode(before), read, ensemble.output[0]).run()
+        if before is not ensemble:
+            _check_rewritten(what, EnsembleNode(ensemble), EnsembleNode(before))
         trees += len(fitted.roots)
         nodes += len(fitted.leaf)
     return Proof(trees, nodes)
 
 
-def _attribute(node: NodeProto, name: str) -> Any:
-    return next((attribute for attribute in node.attribute if attribute.name == name), None)
+def _check_rewritten(what: str, after: EnsembleNode, before: EnsembleNode) -> None:
+    """The same trees of the same leaves; the two sides of a branch may be exchanged."""
+    same = [np.array_equal(getattr(after, name), getattr(before, name)) for name in ("roots", "target", "weight")]
+    if not all(same) or not np.array_equal(_sides(after), _sides(before)):
+        raise ParityError(f"{what}: its trees or leaves changed as branches were rewritten")
 
 
-def _ints(node: NodeProto, name: str) -> _Ints:
-    found = _attribute(node, name)
-    return np.fromiter(found.ints, np.int64, len(found.ints)) if found is not None else np.empty(0, np.int64)
-
-
-class _Graph:
-    """The arrays of one TreeEnsemble; https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html"""
-
-    def __init__(self, node: NodeProto) -> None:
-        self.node, self.output = node, node.output[0]
-        self.roots = _ints(node, "tree_roots")
-        self.feature = _ints(node, "nodes_featureids")
-        self.split = numpy_helper.to_array(_attribute(node, "nodes_splits").t)
-        self.mode = numpy_helper.to_array(_attribute(node, "nodes_modes").t)
-        self.yes, self.no = _ints(node, "nodes_truenodeids"), _ints(node, "nodes_falsenodeids")
-        self.yes_leaf = _ints(node, "nodes_trueleafs").astype(bool)
-        self.no_leaf = _ints(node, "nodes_falseleafs").astype(bool)
-        routes = _ints(node, "nodes_missing_value_tracks_true")
-        self.missing = routes.astype(bool) if len(routes) else np.zeros(len(self.feature), bool)
-        self.target = _ints(node, "leaf_targetids")
-        self.weight = numpy_helper.to_array(_attribute(node, "leaf_weights").t)
-
-    def members(self, at: _Ints) -> list[NDArray[Any]]:
-        """The sets of MEMBER nodes, which stand one after the other in the order of their nodes, each ended by NaN."""
-        values = numpy_helper.to_array(_attribute(self.node, "membership_values").t)
-        sets = np.split(values, np.flatnonzero(np.isnan(values)) + 1)
-        order = np.cumsum(self.mode == MEMBER) - 1
-        return [sets[order[place]][:-1] for place in at.tolist()]
+def _sides(ensemble: EnsembleNode) -> _Ints:
+    """What stands under each branch, in an order that does not tell which side is which: [branches, 2]."""
+    return np.sort(np.stack([2 * ensemble.yes + ensemble.yes_leaf, 2 * ensemble.no + ensemble.no_leaf], axis=1), axis=1)
 
 
 class _Fitted(NamedTuple):
@@ -153,8 +141,9 @@ def _of_node_claim(claim: NodeClaim) -> _Fitted:
 class _Walk:
     """Both side by side, from the roots down. The fitted trees end, so the walk does."""
 
-    def __init__(self, name: str, fitted: _Fitted, graph: _Graph, model: ModelProto) -> None:
-        self.name, self.fitted, self.graph, self.model = name, fitted, graph, model
+    def __init__(self, name: str, fitted: _Fitted, graph: EnsembleNode, model: ModelProto, output: str) -> None:
+        """`output`: the tensor that the ensemble gives in the model."""
+        self.name, self.fitted, self.graph, self.model, self.output = name, fitted, graph, model, output
         self.claim = fitted.claim
 
     def run(self) -> None:
@@ -240,7 +229,7 @@ class _Walk:
     def _tables(self) -> list[NDArray[Any]]:
         """What is gathered by the numbers of leaves that this ensemble tells."""
         constants = {tensor.name: tensor for tensor in self.model.graph.initializer}
-        names = set(_reached(self.model, self.graph.output))
+        names = set(_reached(self.model, self.output))
         found = [
             numpy_helper.to_array(constants[node.input[0]])
             for node in self.model.graph.node

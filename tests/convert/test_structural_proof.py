@@ -74,7 +74,7 @@ def test_every_node_of_a_fitted_model_is_found_in_its_graph(name: str, precision
     estimator, data = (FORESTS[name], X) if name in FORESTS else (NO_GAPS[name], FULL)
     assembled = _assembled(estimator, data, precision)
     trees = _fitted(estimator)
-    proof = prove_trees(assembled.model.SerializeToString(), assembled.builder)
+    proof = prove_trees(assembled.model.SerializeToString(), assembled.builder, assembled.ensembles)
     assert proof == (len(trees), sum(tree.node_count for tree in trees))
 
 
@@ -123,7 +123,7 @@ def _boosted(name: str, precision: str = "float64") -> tuple[Any, Assembled]:
 @pytest.mark.parametrize("name", BOOSTERS)
 def test_every_node_that_a_booster_counts_is_found_in_its_graph(name: str, precision: str) -> None:
     model, assembled = _boosted(name, precision)
-    assert prove_trees(assembled.model, assembled.builder) == BOOSTERS[name][1](model)
+    assert prove_trees(assembled.model, assembled.builder, assembled.ensembles) == BOOSTERS[name][1](model)
 
 
 BOOSTER_DAMAGE = {
@@ -161,7 +161,10 @@ def test_trees_in_several_operators_are_one_model(monkeypatch: pytest.MonkeyPatc
     for name in ("shares", "votes", "numbers"):
         assembled = _assembled(FORESTS[name], X)
         trees = _fitted(FORESTS[name])
-        assert prove_trees(assembled.model, assembled.builder)[:2] == (6, sum(tree.node_count for tree in trees))
+        assert prove_trees(assembled.model, assembled.builder, assembled.ensembles)[:2] == (
+            6,
+            sum(tree.node_count for tree in trees),
+        )
         assert name == "numbers" or len(assembled.builder.ensembles) > 1
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, helper
+from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from edge_infer.errors import UnsupportedModelError
 from edge_infer.manifest import Inputs, Needs, Output
@@ -17,7 +17,7 @@ from edge_infer_convert.graph.canonical import canonicalise
 from edge_infer_convert.graph.emit import Emitted, emit, lay_out
 from edge_infer_convert.graph.light import light_copy
 from edge_infer_convert.original import Original
-from edge_infer_convert.passes import run_passes
+from edge_infer_convert.passes import Codes, run_passes
 from edge_infer_convert.schema import Schema
 from edge_infer_convert.text.strings import FOREIGN_TYPES, MICROSOFT
 
@@ -58,6 +58,7 @@ class Assembled(NamedTuple):
     builder: GraphBuilder
     emitted: Emitted
     passes: tuple[str, ...]  # those that changed the graph
+    ensembles: tuple[NodeProto, ...]  # its TreeEnsemble nodes as they were before the passes, in order
 
 
 def assemble(schema: Schema, precision: str, without: Collection[str] = ()) -> Assembled:
@@ -77,11 +78,19 @@ def assemble(schema: Schema, precision: str, without: Collection[str] = ()) -> A
     model = builder.model(values, _value_infos(outputs), _IR_VERSION, kept=[inputs.cut.tensor] if inputs.cut else [])
     public = {output.index for output in outputs if output.index} | ({inputs.cut.tensor} if inputs.cut else set())
     canonicalise(model, public)
-    passes = run_passes(model, _inferred, public, without)
-    if passes:
+    passed = run_passes(model, _inferred, public, without, _codes(inputs))
+    if passed.names:
         canonicalise(model, public)
     model = _typed(model)
-    return Assembled(model, inputs, tuple(outputs), lacking, builder, emitted, passes)
+    return Assembled(model, inputs, tuple(outputs), lacking, builder, emitted, *passed)
+
+
+def _codes(inputs: Inputs) -> Codes | None:
+    """Each text column has a code for each category, one for a missing and one for an unknown value."""
+    if inputs.cut is None:
+        return None
+    total = sum(len(column.categories or ()) + 2 for column in inputs.columns if column.coded)
+    return Codes(inputs.cut.tensor, inputs.cut.first, total)
 
 
 def _outputs(builder: GraphBuilder, schema: Schema, emitted: Emitted) -> tuple[list[Output], dict[str, str]]:

@@ -18,6 +18,7 @@ from edge_infer.errors import UnsupportedModelError
 from edge_infer_convert.graph.attributes import add_ints
 from edge_infer_convert.graph.builder import ML, GraphBuilder
 from edge_infer_convert.graph.claims import NodeClaim
+from edge_infer_convert.graph.ensemble_node import LEQ, LT, MEMBER, NO_CODE, memberships
 
 __all__ = [
     "LEAF",
@@ -34,10 +35,6 @@ __all__ = [
     "vector_sums",
 ]
 
-LEQ: Final = 0  # nodes_modes: x ≤ threshold
-LT: Final = 1
-MEMBER: Final = 6
-NO_CODE: Final = -2.0  # in an empty set: no code is this number
 LEAF: Final = 255  # not of the operator: marks the leaves here
 _SUM: Final = 1
 _MOST_LEAVES: Final = 2**24  # float32 counts no further
@@ -174,7 +171,7 @@ def _add_attributes(node: NodeProto, trees: Trees, targets: int, dtype: np.dtype
         "leaf_weights": np.concatenate([np.zeros(spare), trees.value[leaf]]).astype(dtype),
     }
     if trees.members:
-        tensors["membership_values"] = _memberships(trees.members, dtype)
+        tensors["membership_values"] = memberships(trees.members, dtype)
     numbers = {"n_targets": targets, "aggregate_function": _SUM, "post_transform": 0}
     for key in sorted([*ints, *tensors, *numbers]):
         if key in ints:
@@ -183,12 +180,6 @@ def _add_attributes(node: NodeProto, trees: Trees, targets: int, dtype: np.dtype
             node.attribute.append(helper.make_attribute(key, numpy_helper.from_array(tensors[key])))
         else:
             node.attribute.append(helper.make_attribute(key, numbers[key]))
-
-
-def _memberships(members: tuple[NDArray[np.float64], ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Set after set, each ended by NaN; an empty one holds NO_CODE."""
-    ended = [np.append(own if len(own) else [NO_CODE], np.nan) for own in members]
-    return np.concatenate(ended).astype(dtype)
 
 
 def _spare_leaves(trees: Trees, leaf: NDArray[np.bool_], place: NDArray[np.int64]) -> int:

@@ -107,12 +107,14 @@ def _halved_score(view: View, node: NodeProto, known: Known) -> str | None:
     quotient = view.maker(flat.input[0] if flat else share, "Div")
     negative = None if quotient is None else view.maker(_exponent(view, quotient) or "", "Neg")
     score = None if negative is None else negative.input[0]
-    made = None if score is None else view.maker(score, "Reshape")
     if score is None or known.types.get(score) != TensorProto.DOUBLE or known.shapes.get(share) != [None, 1]:
         return None
-    inner = score if made is None else made.input[0]  # of two Reshapes in a row the last counts
-    score = view.before(node, "Reshape", inner, view.add_constant(np.array([-1, 1])))
-    return view.before(node, "MatMul", score, view.add_constant(np.array([[-0.5, 0.5]])))
+    inner = score  # of Reshapes in a row the last counts
+    while (made := view.maker(inner, "Reshape", "Identity")) is not None:
+        inner = made.input[0]
+    if known.shapes.get(inner) != [None, 1]:
+        inner = view.before(node, "Reshape", inner, view.add_constant(np.array([-1, 1])))
+    return view.before(node, "MatMul", inner, view.add_constant(np.array([[-0.5, 0.5]])))
 
 
 def _exponent(view: View, quotient: NodeProto) -> str | None:

@@ -9,7 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-__all__ = ["Known", "View"]
+__all__ = ["Codes", "Known", "View"]
+
+
+class Codes(NamedTuple):
+    """The tensor of text columns' codes [rows, columns]: `first` code of each column, and how many there are in all."""
+
+    name: str
+    first: tuple[int, ...]
+    total: int
+
+    def rows(self, column: int) -> slice:
+        """Of a table with a row for each code, those of one column."""
+        return slice(self.first[column], [*self.first, self.total][column + 1])
+
+    def count(self, column: int) -> int:
+        """Codes of one column."""
+        rows = self.rows(column)
+        return int(rows.stop - rows.start)
 
 
 class Known(NamedTuple):
@@ -17,9 +34,14 @@ class Known(NamedTuple):
 
     shapes: dict[str, list[int | None]]
     types: dict[str, int]
+    codes: Codes | None = None
+
+    def dtype(self, tensor: str) -> np.dtype[Any] | None:
+        kind = self.types.get(tensor)
+        return None if kind is None else np.dtype(helper.tensor_dtype_to_np_dtype(kind))
 
     @classmethod
-    def of(cls, inferred: ModelProto) -> Known:
+    def of(cls, inferred: ModelProto, codes: Codes | None = None) -> Known:
         """Of a model with the results of shape inference."""
         graph = inferred.graph
         dense = [(v.name, v.type.tensor_type) for v in [*graph.input, *graph.value_info, *graph.output]]
@@ -28,7 +50,11 @@ class Known(NamedTuple):
             for name, kind in dense
             if kind.HasField("shape")
         }
-        return cls(shapes, {name: kind.elem_type for name, kind in dense if kind.elem_type})
+        for node in graph.node:
+            if node.op_type == "TreeEnsemble":  # whose shape onnx does not infer
+                targets = next(attribute.i for attribute in node.attribute if attribute.name == "n_targets")
+                shapes.setdefault(node.output[0], [None, targets])
+        return cls(shapes, {name: kind.elem_type for name, kind in dense if kind.elem_type}, codes)
 
 
 class View:
@@ -40,6 +66,7 @@ class View:
         self._taken = {name for node in model.graph.node for name in [*node.input, *node.output]} | set(self._tensors)
         self._makers = {name: node for node in model.graph.node for name in node.output}
         self._count = 0
+        self._before: dict[str, NodeProto] = {}
 
     @property
     def nodes(self) -> list[NodeProto]:
@@ -76,6 +103,16 @@ class View:
         """Its first input is its output from now on; the canonical form drops the node."""
         node.op_type = "Identity"
         del node.input[1:], node.attribute[:]
+
+    def keep(self, node: NodeProto) -> None:
+        """Remember a node as it is now, before a pass writes another into it; the first time counts."""
+        copy = NodeProto()
+        copy.CopyFrom(node)
+        self._before.setdefault(node.output[0], copy)
+
+    def as_emitted(self, node: NodeProto) -> NodeProto:
+        """The node as it was before any pass wrote into it, where it was kept."""
+        return self._before.get(node.output[0], node)
 
     def set_attributes(self, node: NodeProto, **attributes: Any) -> None:
         """In place of those that it has."""
