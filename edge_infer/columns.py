@@ -65,6 +65,8 @@ def column_readers(inputs: Inputs) -> list[ColumnReader]:
 def _reader(column: Column, tensor: Tensor, cut: Cut | None) -> ColumnReader:
     if column.free_text:
         return TextReader(column)
+    if not column.used:
+        return UnusedReader(column)
     if column.kind == "string":
         return CodeReader(column, cut.first[column.index] if cut else 0)
     if column.kind == "datetime":
@@ -262,6 +264,20 @@ class TimeReader:
             return units_of_all(values, self._type).astype(np.float64)
         except BadTime:
             return _one_by_one(self, values, np.dtype(np.float64))
+
+
+class UnusedReader:
+    """A column that no answer depends on: 0, whatever is given."""
+
+    def __init__(self, column: Column) -> None:
+        self.column = column
+
+    def one(self, value: Any) -> int:
+        return 0
+
+    def many(self, values: NDArray[Any] | Coded) -> NDArray[Any]:
+        """Shape (rows,) → zeros of shape (rows,)."""
+        return np.zeros(len(values.positions if isinstance(values, Coded) else values))
 
 
 class TextReader:

@@ -81,6 +81,7 @@ class Column(NamedTuple):
     unknown: bool = True  # … and values outside `categories`
     categories: tuple[Label, ...] | None = None
     range: tuple[float, float] | None = None  # observed in training
+    used: bool = True  # False: no answer depends on it, so that it may be left out, and is not looked at
 
     @property
     def times(self) -> TimeType | None:
@@ -287,7 +288,13 @@ def _column(node: Node, tensors: dict[str, Tensor]) -> Column:
         unknown=node.get("unknown").boolean(),
         categories=None if categories is None else _categories(categories, kind),
         range=_range(node.find("range")),
+        used=_used(node),
     )
+
+
+def _used(node: Node) -> bool:
+    found = node.find("used")
+    return True if found is None else found.boolean()
 
 
 def _check_datetime(node: Node, tensor: Tensor) -> None:
@@ -460,6 +467,8 @@ def _needs(node: Node) -> Needs:
 
 # --- writing ----------------------------------------------------------------------------
 
+_USUAL = ("used", True)
+
 
 def render_manifest(manifest: Manifest) -> bytes:
     """The manifest as canonical JSON: keys in a fixed order, no white space, UTF-8."""
@@ -468,9 +477,10 @@ def render_manifest(manifest: Manifest) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """NamedTuples as objects, without the fields that hold None."""
+    """NamedTuples as objects, without the fields that hold None, and without `used` where it holds what is usual."""
     if hasattr(value, "_asdict"):
-        return {key: _plain(item) for key, item in value._asdict().items() if item is not None}
+        told = {key: item for key, item in value._asdict().items() if item is not None and (key, item) != _USUAL}
+        return {key: _plain(item) for key, item in told.items()}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

@@ -39,6 +39,7 @@ _vdot: Final = getattr(np.vdot, "_implementation", np.vdot)
 #: Values of one row's columns → into a tensor's row (an array, taken as a buffer), or an exception.
 Fill = Callable[[Any, Sequence[Any]], None]
 Answer = Callable[[Any], Any]
+Pack = Callable[..., None]  # of `struct`: a buffer, an offset, and the values
 
 
 class _Part(NamedTuple):
@@ -84,7 +85,9 @@ class _Slots:
             raise ValueError("closed")
         inputs = {group.tensor: np.zeros((1, len(group.members)), group.dtype) for group in self._groups}
         output = self._output()
-        bound = self._graphs.giving(frozenset([self._tensor])).bind(inputs, {self._tensor: output})
+        session = self._graphs.giving(frozenset([self._tensor]))
+        read = {name: buffer for name, buffer in inputs.items() if name in session.inputs}
+        bound = session.bind(read, {self._tensor: output})
         return _Slot(tuple(buffer[0] for buffer in inputs.values()), bound.run, *self._decoder.givers(output), bound)
 
     def _output(self) -> NDArray[Any]:
@@ -181,30 +184,37 @@ def _array_way(slots: _Slots, careful: Answer, limit: float, width: int) -> Answ
 
 
 def _part(group: Group, readers: Sequence[ColumnReader]) -> _Part:
-    own = [readers[member] for member in group.members]
-    names = [reader.column.name for reader in own]
-    if all(isinstance(reader, CodeReader) for reader in own):
-        fill = _code_fill(own)
-    elif group.dtype.kind == "f":
-        fill = _number_fill(own, group.dtype)
-    else:
+    """Columns that no answer depends on are passed over: their places in the tensor stay 0."""
+    places = [member for member in group.members if readers[member].column.used]
+    own = [readers[place] for place in places]
+    coded = all(isinstance(reader, CodeReader) for reader in own)
+    if not coded and group.dtype.kind != "f":
         raise ValueError(f"no short way for {group.dtype}")
-    places = list(group.members)
+    pack = struct.Struct(_format(group, readers)).pack_into
+    fill = _code_fill(own, pack) if coded else _number_fill(own, group.dtype, pack)
     whole = places == list(range(len(readers)))
+    names = [reader.column.name for reader in own]
     return _Part(_picker(names), tuple if whole else _picker(places), fill)
+
+
+def _format(group: Group, readers: Sequence[ColumnReader]) -> str:
+    """Of `struct`: a number for each column of the tensor, or as many bytes of 0."""
+    one, gap = _FORMATS[group.dtype.name], f"{group.dtype.itemsize}x"
+    return "".join(one if readers[member].column.used else gap for member in group.members)
 
 
 def _picker(keys: Sequence[Any]) -> Callable[[Any], Sequence[Any]]:
     """The values at these keys, as a tuple."""
+    if not keys:
+        return lambda record: ()
     if len(keys) == 1:
         (key,) = keys
         return lambda record: (record[key],)
     return itemgetter(*keys)
 
 
-def _number_fill(readers: Sequence[ColumnReader], dtype: np.dtype[Any]) -> Fill:
+def _number_fill(readers: Sequence[ColumnReader], dtype: np.dtype[Any], pack: Pack) -> Fill:
     """All at once where any finite number will do; else value by value, as every column reads it."""
-    pack = struct.Struct(f"{len(readers)}{_FORMATS[dtype.name]}").pack_into
     read = [reader.one for reader in readers]
     limit = EXACT[dtype.name]
     at_once = all(takes_any_number(reader.column) for reader in readers)
@@ -224,9 +234,8 @@ def _number_fill(readers: Sequence[ColumnReader], dtype: np.dtype[Any]) -> Fill:
     return fill
 
 
-def _code_fill(readers: Sequence[Any]) -> Fill:
+def _code_fill(readers: Sequence[Any], pack: Pack) -> Fill:
     """Known categories by one look-up each."""
-    pack = struct.Struct(f"{len(readers)}q").pack_into
     read = [reader.one for reader in readers]
     known = [reader.codes.get for reader in readers]
 

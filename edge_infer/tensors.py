@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -51,9 +51,13 @@ class Packer:
         self._matrix = self._matrix and self.groups[0].dtype.kind == "f"
         self._whole = any(column.kind == "integer" for column in inputs.columns)
         self._one = [
-            (group.tensor, group.dtype, [(self._names[m], m, self.readers[m].one) for m in group.members])
-            for group in self.groups
+            (group.tensor, group.dtype, [self._reading(member) for member in group.members]) for group in self.groups
         ]
+
+    def _reading(self, member: int) -> tuple[str, int, Callable[[Any], Any], bool]:
+        """A column's name, place and reader, and whether an answer depends on it."""
+        column = self.columns[member]
+        return column.name, member, self.readers[member].one, column.used
 
     def rows_in(self, most: int) -> int:
         """Of how many rows the input tensors take at most so many bytes, but at least 1; 0: any number."""
@@ -95,7 +99,7 @@ class Packer:
     def _record(self, record: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         try:
             return {
-                tensor: np.array([[read(record[name]) for name, _, read in members]], dtype)
+                tensor: np.array([[read(record[name]) if used else 0 for name, _, read, used in members]], dtype)
                 for tensor, dtype, members in self._one
             }
         except (Misfit, KeyError):
@@ -104,6 +108,8 @@ class Packer:
     def _record_error(self, record: Mapping[str, Any]) -> InputError:
         found: list[Mismatch] = []
         for name, reader in zip(self._names, self.readers, strict=True):
+            if not reader.column.used:
+                continue
             if name not in record:
                 found.append(_absent(reader.column))
                 continue
@@ -134,7 +140,7 @@ class Packer:
         self._check_width(len(row))
         try:
             return {
-                tensor: np.array([[read(row[place]) for _, place, read in members]], dtype)
+                tensor: np.array([[read(row[place]) for _, place, read, _ in members]], dtype)
                 for tensor, dtype, members in self._one
             }
         except Misfit:
@@ -146,10 +152,12 @@ class Packer:
 
     def _rows(self, table: Table) -> dict[str, NDArray[Any]]:
         places = self._places(table)
-        feeds = {g.tensor: np.empty((table.rows, len(g.members)), g.dtype) for g in self.groups}
+        feeds = {g.tensor: np.zeros((table.rows, len(g.members)), g.dtype) for g in self.groups}
         found: list[Mismatch] = []
         for group in self.groups:
             for position, member in enumerate(group.members):
+                if not self.columns[member].used:
+                    continue
                 values, reader = table.column(places[member]), self.readers[member]
                 try:
                     feeds[group.tensor][:, position] = reader.many(values)
@@ -164,17 +172,17 @@ class Packer:
         return sorted(found, key=lambda mismatch: (mismatch.row or 0, positions[mismatch.column or ""]))
 
     def _places(self, table: Table) -> list[int]:
-        """Where each column of the manifest stands in the table."""
+        """Where each column of the manifest stands in the table; −1 for one that is not there, and not used."""
         if table.names is None or not (self._by_name or set(self._names) & set(table.names)):
             self._check_width(table.width)  # the original takes a matrix, whatever its columns are called
             return list(range(len(self.columns)))
         positions = {name: i for i, name in enumerate(table.names)}
-        wrong = [_absent(column) for column in self.columns if column.name not in positions]
+        wrong = [_absent(column) for column in self.columns if column.used and column.name not in positions]
         if len(positions) < len(table.names):
             wrong += _repeated(self._names, table.names)
         if wrong:
             raise InputError(wrong, self._hint(table.names))
-        return [positions[name] for name in self._names]
+        return [positions.get(name, -1) for name in self._names]
 
     def _hint(self, given: list[str]) -> str | None:
         """Near misses: 'flipper_lenght_mm' for 'flipper_length_mm'."""
@@ -226,7 +234,7 @@ def _length(column: NDArray[Any] | Coded) -> int:
 
 def takes_any_number(column: Column) -> bool:
     """Any that is finite and, if whole, exact."""
-    return column.kind in ("number", "integer") and not column.closed
+    return not column.used or (column.kind in ("number", "integer") and not column.closed)
 
 
 def _is_flat(data: Any) -> bool:

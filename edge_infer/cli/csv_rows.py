@@ -68,6 +68,8 @@ def parse_csv(text: bytes, inputs: Inputs, where: str, delimiter: str | None = N
     cells = np.empty((len(records), len(names)), dtype=object)
     found: list[Mismatch] = []
     for position, (column, place) in enumerate(zip(inputs.columns, places, strict=True)):
+        if not column.used:
+            continue
         read = cell_reader(column)
         for row, record in enumerate(records):
             try:
@@ -143,20 +145,21 @@ def _physical_lines(text: str) -> Iterator[str]:
 
 
 def _places(header: list[str], inputs: Inputs) -> tuple[list[int], int]:
-    """Where each column stands in a record, and how many records are header."""
+    """Where each column stands in a record (−1: not there, and not used), and how many records are header."""
     positions = {name: i for i, name in enumerate(header)}
     for i, name in enumerate(header):
         positions.setdefault(name.strip(), i)
     names = [column.name for column in inputs.columns]
-    if all(name in positions for name in names):
-        _check_single(header, set(names))
-        return [positions[name] for name in names], 1
+    needed = [column.name for column in inputs.columns if column.used]
+    if all(name in positions for name in needed) and any(name in positions for name in names):
+        _check_single(header, set(needed))
+        return [positions.get(name, -1) for name in names], 1
     if inputs.style in ("array", "texts") and len(header) == len(names):
         return list(range(len(names))), 0 if all(map(_is_number, header)) else 1
     absent = [
         Mismatch(None, column.name, f"a column of the kind {column.kind}", "no such column in the header")
         for column in inputs.columns
-        if column.name not in positions
+        if column.used and column.name not in positions
     ]
     raise InputError(absent, _name_hint([m.column or "" for m in absent], header))
 

@@ -53,7 +53,7 @@ def as_object(artifact: Artifact) -> dict[str, Any]:
 
 
 def _column_object(column: Column) -> dict[str, Any]:
-    fields = ("name", "kind", "dtype", "missing", "infinite", "unknown", "categories", "range")
+    fields = ("name", "kind", "dtype", "missing", "infinite", "unknown", "categories", "range", "used")
     return {field: getattr(column, field) for field in fields}
 
 
@@ -101,6 +101,8 @@ def _column_row(column: Column) -> tuple[str, ...]:
         times = column.times
         values = " … ".join(times.shown(end) if times else f"{end:.6g}" for end in column.range)
     others = "any" if column.categories is None else "taken" if column.unknown else "refused"
+    if not column.used:
+        return column.name, column.kind, values, "not used", "not used"
     return column.name, column.kind, values, "taken" if column.missing else "refused", others
 
 

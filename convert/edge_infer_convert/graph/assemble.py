@@ -16,6 +16,7 @@ from edge_infer_convert.graph.builder import ML, GraphBuilder
 from edge_infer_convert.graph.canonical import canonicalise
 from edge_infer_convert.graph.emit import Emitted, emit, lay_out
 from edge_infer_convert.graph.light import light_copy
+from edge_infer_convert.graph.used import mark_unused
 from edge_infer_convert.original import Original
 from edge_infer_convert.passes import Codes, run_passes
 from edge_infer_convert.schema import Schema
@@ -82,6 +83,7 @@ def assemble(schema: Schema, precision: str, without: Collection[str] = ()) -> A
     if passed.names:
         canonicalise(model, public)
     model = _typed(model)
+    inputs = mark_unused(model, _inferred(model), inputs)
     return Assembled(model, inputs, tuple(outputs), lacking, builder, emitted, *passed)
 
 

@@ -79,7 +79,7 @@ class View:
 
     def readers(self, tensor: str) -> list[NodeProto]:
         """The nodes that read it, themselves or in a graph of theirs."""
-        return [node for node in self.model.graph.node if tensor in _reads(node)]
+        return [node for node in self.model.graph.node if tensor in self.reads(node)]
 
     def only_reader(self, tensor: str, op: str) -> NodeProto | None:
         """The one node that reads a tensor, if it is this operator; None where an output of the graph is it too."""
@@ -139,6 +139,17 @@ class View:
         self._makers[made.output[0]] = self.model.graph.node[place]
         return str(made.output[0])
 
+    @staticmethod
+    def reads(node: NodeProto) -> set[str]:
+        """The tensors that a node reads, itself or in a graph of its own."""
+        names = set(node.input)
+        for attribute in node.attribute:
+            for graph in [attribute.g, *attribute.graphs]:
+                names |= {output.name for output in graph.output}
+                for inner in graph.node:
+                    names |= View.reads(inner)
+        return names
+
     def sweep(self, kept: Iterable[str]) -> None:
         """Drop nodes and constants that no output of the graph and none of `kept` needs."""
         graph = self.model.graph
@@ -146,7 +157,7 @@ class View:
         for place in reversed(range(len(graph.node))):
             node = graph.node[place]
             if wanted & set(node.output):
-                wanted |= _reads(node)
+                wanted |= self.reads(node)
             else:
                 del graph.node[place]
         for place in reversed(range(len(graph.initializer))):
@@ -158,13 +169,3 @@ class View:
         while f"pass_{self._count}" in self._taken:
             self._count += 1
         return f"pass_{self._count}"
-
-
-def _reads(node: NodeProto) -> set[str]:
-    names = set(node.input)
-    for attribute in node.attribute:
-        for graph in [attribute.g, *attribute.graphs]:
-            names |= {output.name for output in graph.output}
-            for inner in graph.node:
-                names |= _reads(inner)
-    return names
