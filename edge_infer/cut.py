@@ -8,10 +8,12 @@ initializers are copied as they are, so that the rest computes what it computed 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from edge_infer import wire
 from edge_infer.errors import GraphMismatchError, NotAModelError, UsageError
+from edge_infer.wire_out import header, message
+from edge_infer.wire_out import number as number_field
 
 __all__ = ["NewInput", "cut"]
 
@@ -79,7 +81,7 @@ def cut(
     view = memoryview(data)
     for number, at, _, stop in wire.fields(data, 0, len(data), wire.MODEL_WIRES):
         if number == wire.MODEL_GRAPH:
-            pieces += (_header(number, len(body)), body)
+            pieces += (header(number, len(body)), body)
         elif keep_metadata or number != wire.MODEL_METADATA:
             pieces.append(view[at:stop])
     return b"".join(pieces)
@@ -264,38 +266,14 @@ def _rename(data: bytes, node: _Node, renamed: dict[bytes, bytes]) -> bytes:
     body = bytearray()
     for number, at, value, stop in wire.fields(data, node.start, node.stop, wire.NODE_WIRES):
         new = renamed.get(data[value:stop]) if number == wire.NODE_OUTPUT else None
-        body += data[at:stop] if new is None else _message(number, new)
-    return _message(wire.GRAPH_NODE, bytes(body))
-
-
-_SIGN: Final = 2**64  # protobuf writes a negative number as its 64-bit two's complement
+        body += data[at:stop] if new is None else message(number, new)
+    return message(wire.GRAPH_NODE, bytes(body))
 
 
 def _value_info(field: int, tensor: NewInput) -> bytes:
     dims = b"".join(
-        _message(wire.SHAPE_DIM, b"" if size is None else _number(wire.DIM_VALUE, size)) for size in tensor.shape
+        message(wire.SHAPE_DIM, b"" if size is None else number_field(wire.DIM_VALUE, size)) for size in tensor.shape
     )
-    dense = _number(wire.TENSOR_TYPE_ELEMENT, tensor.elem_type) + _message(wire.TENSOR_TYPE_SHAPE, dims)
-    kind = _message(wire.VALUE_TYPE, _message(wire.TYPE_TENSOR, dense))
-    return _message(field, _message(wire.VALUE_NAME, tensor.name.encode()) + kind)
-
-
-def _message(field: int, payload: bytes) -> bytes:
-    return _header(field, len(payload)) + payload
-
-
-def _header(field: int, size: int) -> bytes:
-    return _varint(field << 3 | wire.LENGTH) + _varint(size)
-
-
-def _number(field: int, value: int) -> bytes:
-    return _varint(field << 3 | wire.VARINT) + _varint(value % _SIGN)
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    dense = number_field(wire.TENSOR_TYPE_ELEMENT, tensor.elem_type) + message(wire.TENSOR_TYPE_SHAPE, dims)
+    kind = message(wire.VALUE_TYPE, message(wire.TYPE_TENSOR, dense))
+    return message(field, message(wire.VALUE_NAME, tensor.name.encode()) + kind)

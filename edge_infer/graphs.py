@@ -16,6 +16,8 @@ __all__ = ["Graphs"]
 _INT64: Final = 7
 #: Bytes of a graph up to which each method has a copy of its own: onnxruntime runs all nodes, whatever is asked for.
 _SMALL: Final = 1 << 21
+#: Bytes of a graph up to which a second one, of trees in parts, is worth its memory.
+_SPLIT: Final = 1 << 25
 
 
 class Graphs:
@@ -25,6 +27,7 @@ class Graphs:
         """Raises RuntimeFitError or ArtifactError where this machine cannot run the model."""
         self._artifact, self.options = artifact, options
         self._own: dict[frozenset[str], Session] = {}
+        self._in_parts: dict[frozenset[str], Session] = {}
         self._whole: Session | None = None
         self._lock = allocate_lock()
         with naming(artifact.source):
@@ -41,6 +44,32 @@ class Graphs:
     def giving(self, wanted: frozenset[str]) -> Session:
         """A session that computes these outputs of the graph, and others only where the graph is large."""
         return self._own.get(wanted) or self._opened(wanted)
+
+    def for_rows(self, rows: int, wanted: frozenset[str]) -> Session:
+        """`giving`, for a call of so many rows: large ensembles of trees in parts where that is faster."""
+        if not self._splits_from or rows < self._splits_from:
+            return self.giving(wanted)
+        return self._in_parts.get(wanted) or self._opened_in_parts(wanted)
+
+    @property
+    def _splits_from(self) -> int:
+        """Rows; 0: never."""
+        proven = self._artifact.manifest.splits and len(self._core) <= _SPLIT
+        return self.options.split_rows if proven else 0
+
+    def _opened_in_parts(self, wanted: frozenset[str]) -> Session:
+        from edge_infer.split_trees import split_trees  # where there are many rows only
+
+        usual = self.giving(wanted)
+        with self._lock:
+            if wanted not in self._in_parts:
+                parts = split_trees(self._core)
+                dropped = self.shared.outputs.keys() - wanted
+                with naming(self._artifact.source):
+                    self._in_parts[wanted] = (
+                        usual if parts is None else Session(cut(parts, drop_outputs=dropped), self.options)
+                    )
+            return self._in_parts[wanted]
 
     def _opened(self, wanted: frozenset[str]) -> Session:
         with self._lock:
@@ -68,6 +97,7 @@ class Graphs:
         with self._lock:
             self._shared = self._whole = None
             self._own.clear()
+            self._in_parts.clear()
 
 
 def _core(artifact: Artifact) -> bytes:

@@ -172,6 +172,7 @@ class Manifest(NamedTuple):
     needs: Needs
     missing_methods: dict[str, str]  # methods that the original had and the artifact lacks, with the reason
     training_rows: int = 0  # rows of the training data that the graph holds
+    splits: bool = False  # the answers hold, too, where ensembles of trees are run in parts and added up
 
     def output(self, method: str) -> Output | None:
         return next((output for output in self.outputs if output.method == method), None)
@@ -207,6 +208,7 @@ def parse_manifest(text: bytes, limits: Limits = LIMITS) -> Manifest:
         needs=_needs(root.get("needs")),
         missing_methods={key: node.text() for key, node in root.get("missing_methods").fields()},
         training_rows=root.get("training_rows").integer(),
+        splits=_flag(root.find("splits"), usual=False),
     )
 
 
@@ -288,13 +290,12 @@ def _column(node: Node, tensors: dict[str, Tensor]) -> Column:
         unknown=node.get("unknown").boolean(),
         categories=None if categories is None else _categories(categories, kind),
         range=_range(node.find("range")),
-        used=_used(node),
+        used=_flag(node.find("used"), usual=True),
     )
 
 
-def _used(node: Node) -> bool:
-    found = node.find("used")
-    return True if found is None else found.boolean()
+def _flag(found: Node | None, *, usual: bool) -> bool:
+    return usual if found is None else found.boolean()
 
 
 def _check_datetime(node: Node, tensor: Tensor) -> None:
@@ -467,7 +468,8 @@ def _needs(node: Node) -> Needs:
 
 # --- writing ----------------------------------------------------------------------------
 
-_USUAL = ("used", True)
+#: Optional fields that are left out where they hold this.
+_USUAL = {"used": True, "splits": False}
 
 
 def render_manifest(manifest: Manifest) -> bytes:
@@ -477,10 +479,10 @@ def render_manifest(manifest: Manifest) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """NamedTuples as objects, without the fields that hold None, and without `used` where it holds what is usual."""
+    """NamedTuples as objects, without the fields that hold None, and without optional ones that hold what is usual."""
     if hasattr(value, "_asdict"):
-        told = {key: item for key, item in value._asdict().items() if item is not None and (key, item) != _USUAL}
-        return {key: _plain(item) for key, item in told.items()}
+        fields = value._asdict().items()
+        return {key: _plain(item) for key, item in fields if item is not None and _USUAL.get(key) is not item}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

@@ -31,8 +31,9 @@ class Method:
         return self._answer(data)
 
     def _answer(self, data: Any) -> Any:
-        decoder, session = self._decoder, self._graphs.giving(self._tensors)
+        decoder = self._decoder
         batch = self._packer.pack(data)
+        session = self._graphs.for_rows(batch.rows, self._tensors)
         feeds = batch.feeds
         if len(feeds) > len(session.inputs):  # of a tensor that no answer depends on
             feeds = {name: feeds[name] for name in session.inputs}

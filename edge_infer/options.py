@@ -19,15 +19,18 @@ class SessionOptions(NamedTuple):
     spinning: whether idle threads burn CPU to start a little sooner (a model called at 6 Hz used 184 % CPU with it).
     arena: whether freed memory is kept for the next call; grows to the largest chunk seen.
     chunk_bytes: many rows run in chunks whose input tensors take at most this, in bytes; 0: all rows at once.
+    split_rows: from so many rows on, large ensembles of trees run in parts that fit the cache, where the converter has
+        proven that this holds; 0: never. Takes the memory of a second session.
 
     Where `load` is given no options, these are read from the environment: EDGE_INFER_THREADS (a whole number or "all"),
-    EDGE_INFER_SPINNING and EDGE_INFER_ARENA (0 or 1), EDGE_INFER_CHUNK_BYTES.
+    EDGE_INFER_SPINNING and EDGE_INFER_ARENA (0 or 1), EDGE_INFER_CHUNK_BYTES, EDGE_INFER_SPLIT_ROWS.
     """
 
     threads: int | Literal["all"] = 1
     spinning: bool = False
     arena: bool = False
     chunk_bytes: int = 1 << 20
+    split_rows: int = 1000
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> SessionOptions:
@@ -49,6 +52,9 @@ class SessionOptions(NamedTuple):
 ENVIRONMENT: Final = {f"EDGE_INFER_{name.upper()}": name for name in SessionOptions._fields}
 
 
+_COUNTED: Final = {"chunk_bytes": "bytes", "split_rows": "rows"}
+
+
 def _parsed(name: str, text: str) -> Any:
     """The value that a text stands for, or the text."""
     if name in ("spinning", "arena"):
@@ -60,6 +66,6 @@ def _expected(name: str, value: Any) -> str | None:
     """What the option takes, where this is not it."""
     if name == "threads":
         return None if value == "all" or (type(value) is int and value >= 1) else 'a whole number ≥ 1, or "all"'
-    if name == "chunk_bytes":
-        return None if type(value) is int and value >= 0 else "a number of bytes, or 0"
+    if name in _COUNTED:
+        return None if type(value) is int and value >= 0 else f"a number of {_COUNTED[name]}, or 0"
     return None if type(value) is bool else "True or False (in the environment 1 or 0)"

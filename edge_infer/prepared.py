@@ -20,7 +20,7 @@ from edge_infer.answers import Decoder, Give
 from edge_infer.columns import EXACT, CodeReader, ColumnReader
 from edge_infer.graphs import Graphs
 from edge_infer.session import Bound
-from edge_infer.tensors import Group, Packer, takes_any_number
+from edge_infer.tensors import ONE_THREAD, Group, Packer, takes_any_number
 
 __all__ = ["Prepared", "prepare"]
 
@@ -112,7 +112,8 @@ def prepare(graphs: Graphs, packer: Packer, decoder: Decoder, careful: Answer) -
     readers, parts = packer.readers, packer.groups
     slots = _Slots(graphs, parts, decoder)
     packed = [_part(group, readers) for group in parts]
-    of_array = _array_way(slots, careful, _matrix_limit(parts, readers), len(readers))
+    limit = _matrix_limit(parts, readers)
+    of_array = _array_way(slots, careful, limit, len(readers)) if limit else careful
     return Prepared(_way(slots, packed, careful, of_array, len(readers)), slots.close)
 
 
@@ -254,6 +255,7 @@ def _code_fill(readers: Sequence[Any], pack: Pack) -> Fill:
 
 def _matrix_limit(parts: Sequence[Group], readers: Sequence[ColumnReader]) -> float:
     """The square beyond which a row of floats goes the careful way; 0 where an array is no input tensor as it is."""
-    whole = len(parts) == 1 and parts[0].dtype.kind == "f" and parts[0].members == tuple(range(len(readers)))
+    usual = len(parts) == 1 and len(readers) <= ONE_THREAD
+    whole = usual and parts[0].dtype.kind == "f" and parts[0].members == tuple(range(len(readers)))
     any_number = all(takes_any_number(reader.column) for reader in readers)
     return float(EXACT[parts[0].dtype.name]) ** 2 if whole and any_number else 0.0

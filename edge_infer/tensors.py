@@ -14,9 +14,10 @@ from edge_infer.frames import ABSENT, Table, read_column, read_matrix, read_tabl
 from edge_infer.manifest import Column, Inputs
 from edge_infer.time_units import units_of
 
-__all__ = ["Batch", "Group", "Packer", "takes_any_number", "whole_feeds"]
+__all__ = ["ONE_THREAD", "Batch", "Group", "Packer", "takes_any_number", "whole_feeds"]
 
 _KINDS: Final = "a dict, a list of dicts, a 2-D array, or a pandas, polars or pyarrow table"
+ONE_THREAD: Final = 8192  # numbers that a dot product takes in one thread: OpenBLAS has more for over 10,000
 _TEXTS: Final = "a text, a list, array or column of texts, a dict, or a table of one column"
 
 
@@ -126,8 +127,7 @@ class Packer:
             return None
         with np.errstate(over="ignore"):
             tensor = np.ascontiguousarray(data, dtype=group.dtype)
-        flat = tensor.ravel()
-        return {group.tensor: tensor} if np.isfinite(np.vdot(flat, flat)) or np.isfinite(tensor).all() else None
+        return {group.tensor: tensor} if _all_finite(tensor) else None
 
     def _exact(self, data: NDArray[Any], dtype: np.dtype[Any]) -> bool:
         """Whether whole numbers stay what they are in `dtype`; NaN is no whole number."""
@@ -226,6 +226,13 @@ def _groups(inputs: Inputs) -> list[Group]:
         dtype = "int64" if coded else "object" if tensor.dtype == "string" else tensor.dtype
         found.append(Group(name, np.dtype(dtype), tuple(members)))
     return found
+
+
+def _all_finite(tensor: NDArray[Any]) -> bool:
+    """By their norm where they are few. For more of them BLAS starts threads of its own, and waits for those."""
+    flat = tensor.ravel()
+    few = len(flat) <= ONE_THREAD
+    return bool((few and np.isfinite(np.vdot(flat, flat))) or np.isfinite(tensor).all())
 
 
 def _length(column: NDArray[Any] | Coded) -> int:

@@ -47,7 +47,7 @@ from edge_infer_convert.boosters import readings_kept
 from edge_infer_convert.exactness import is_exact
 from edge_infer_convert.golden_rows import make_goldens
 from edge_infer_convert.graph.assemble import Assembled, assemble, needs
-from edge_infer_convert.parity import RELATIVE, Parity, compare, require_equal
+from edge_infer_convert.parity import RELATIVE, Parity, compare, holds_in_parts, require_equal
 from edge_infer_convert.passes import EXACT
 from edge_infer_convert.probes import make_probes
 from edge_infer_convert.reference import make_reference
@@ -337,9 +337,17 @@ def _manifest(schema: Schema, proven: _Proven, name: str, version: str, release:
         version=version,
         release=release,
         precision_reason=proven.reason,
+        splits=_splits(schema, proven),
         source=Source("scikit-learn", _described(schema), versions),
         training_rows=rows,
     )
+
+
+def _splits(schema: Schema, proven: _Proven) -> bool:
+    """Whether trees may run in parts, as many rows do, and the answers still hold."""
+    draft = _draft(schema, proven.assembled, proven.precision)._replace(splits=True)
+    artifact = parse_artifact(_with_metadata(proven.assembled.model, {KEY_MANIFEST: render_manifest(draft)}))
+    return holds_in_parts(artifact, proven.parity)
 
 
 def _described(schema: Schema) -> str:

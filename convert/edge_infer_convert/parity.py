@@ -7,9 +7,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_infer.artifact import Artifact
 from edge_infer.errors import InputError, ParityError
 from edge_infer.goldens import Tolerance
 from edge_infer.model import Model
+from edge_infer.options import SessionOptions
+from edge_infer.split_trees import split_trees
 from edge_infer.tensors import whole_feeds
 from edge_infer.verification import within
 from edge_infer_convert.answers import Answers
@@ -17,11 +20,12 @@ from edge_infer_convert.doubt import ROUNDING, TIE
 from edge_infer_convert.probes import Probes
 from edge_infer_convert.structural_proof import Proof
 
-__all__ = ["RELATIVE", "Comparison", "Parity", "Rounded", "compare", "near_ties", "require_equal"]
+__all__ = ["RELATIVE", "Comparison", "Parity", "Rounded", "compare", "holds_in_parts", "near_ties", "require_equal"]
 
 #: |converted − original| ≤ RELATIVE × max(|original|, in-range size of the output)
 RELATIVE: Final = {"float32": 1e-5, "float64": 1e-9}
 _TABLE_LINES = 20
+_SURE_IN_PARTS: Final = 0.1  # of the tolerance
 
 
 class Comparison(NamedTuple):
@@ -124,6 +128,25 @@ def compare(model: Model, answers: Answers, precision: str, *, exact: bool = Fal
         comparisons.append(other if other.differs.sum() > cut.differs.sum() else cut)
     rounded = _rounded(answers, kept, comparisons, ties)
     return Parity(probes, comparisons, exact, 0 if ties is None else int(ties.sum()), rounded)
+
+
+def holds_in_parts(artifact: Artifact, parity: Parity) -> bool:
+    """Whether all probes get the same labels, and numbers well within the tolerance, from trees that run in parts.
+
+    artifact: one whose manifest says that it splits. False where there is nothing to split.
+    """
+    if split_trees(artifact.data) is None:
+        return False
+    with Model(artifact, SessionOptions(split_rows=1)) as model:
+        return all(_same_in_parts(model, parity, comparison) for comparison in parity.comparisons)
+
+
+def _same_in_parts(model: Model, parity: Parity, comparison: Comparison) -> bool:
+    got = _joined(model._answer(comparison.method, _records(model, parity.probes)))
+    if not comparison.tolerance.relative:
+        return bool(np.array_equal(got, comparison.converted))
+    sure = Tolerance(_SURE_IN_PARTS * comparison.tolerance.relative, comparison.tolerance.scale)
+    return bool(within(got.astype(np.float64), comparison.converted.astype(np.float64), sure).all())
 
 
 def _with_doubt(comparison: Comparison, doubt: NDArray[np.int8]) -> Comparison:

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import AttributeProto, NodeProto
 
+from edge_infer.varints import varints
+
 __all__ = ["add_ints"]
 
 _INTS: Final = 8 << 3 | 2  # the tag of AttributeProto.ints, packed
-_BITS: Final = 7  # of a number, in each byte of a varint
 
 
 def add_ints(node: NodeProto, name: str, values: NDArray[Any]) -> None:
@@ -21,21 +22,5 @@ def add_ints(node: NodeProto, name: str, values: NDArray[Any]) -> None:
     and unpacked: https://protobuf.dev/programming-guides/encoding/#packed
     """
     attribute = node.attribute.add(name=name, type=AttributeProto.INTS)
-    payload = _varints(np.asarray(values).astype(np.uint64))
-    attribute.MergeFromString(_varints(np.array([_INTS, len(payload)], np.uint64)) + payload)
-
-
-def _varints(values: NDArray[np.uint64]) -> bytes:
-    """Seven bits to a byte, the lowest first; the top bit of a byte says that more follow."""
-    most = max(1, -(-int(values.max(initial=0)).bit_length() // _BITS))
-    limits = np.uint64(1) << np.uint64(_BITS) * np.arange(1, most, dtype=np.uint64)
-    sizes = np.ones(len(values), np.int64)
-    for limit in limits:
-        sizes += values >= limit
-    ends = np.cumsum(sizes)
-    written = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
-    for place in range(most):
-        longer = sizes > place
-        part = (values[longer] >> np.uint64(_BITS * place)).astype(np.uint8) & 0x7F
-        written[(ends - sizes)[longer] + place] = part | (0x80 * (sizes[longer] > place + 1)).astype(np.uint8)
-    return written.tobytes()
+    payload = varints(np.asarray(values).astype(np.uint64))
+    attribute.MergeFromString(varints(np.array([_INTS, len(payload)], np.uint64)) + payload)

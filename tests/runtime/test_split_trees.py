@@ -1,0 +1,229 @@
+"""Ensembles of trees in parts: the same answers, read and written as bytes; and what cannot be split stays as it is."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lightgbm import LGBMClassifier, LGBMRegressor
+from onnx import numpy_helper
+from sklearn.ensemble import (
+    ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+
+import edge_infer
+from edge_infer import SessionOptions
+from edge_infer.errors import ArtifactError
+from edge_infer.session import Session
+from edge_infer.split_trees import split_trees
+from edge_infer.varints import read_varints, varints
+from edge_infer_convert import convert, parity
+from edge_infer_convert.conversion import Conversion
+
+RNG = np.random.default_rng(0)
+X = np.round(RNG.normal(0, 5, (1200, 6)), 3)
+Y = np.sin(X[:, 0]) + X[:, 1] * X[:, 2] + RNG.normal(0, 0.5, 1200)
+LABELS = (Y > 0).astype(int) + (Y > 8)
+MODELS: dict[str, Any] = {
+    "votes": RandomForestClassifier(30, bootstrap=False, random_state=0).fit(X, LABELS),
+    "shares": RandomForestClassifier(30, min_samples_leaf=3, random_state=0).fit(X, LABELS),
+    "averages": RandomForestRegressor(30, random_state=0).fit(X, Y),
+    "one leaf among trees": ExtraTreesRegressor(30, max_leaf_nodes=2, min_samples_split=1199, random_state=0).fit(X, Y),
+    "boosting": GradientBoostingClassifier(n_estimators=60, random_state=0).fit(X, LABELS > 0),
+    "lightgbm": LGBMRegressor(n_estimators=60, random_state=0, n_jobs=1, verbose=-1).fit(X, Y),
+    "isolation": IsolationForest(n_estimators=30, random_state=0).fit(X),
+}
+
+
+@cache
+def converted(name: str) -> Conversion:
+    return convert(MODELS[name], data=X[:300], name="trees")
+
+
+def run(model: bytes, rows: Any) -> dict[str, Any]:
+    session = Session(model)
+    (name,) = session.inputs
+    names = list(session.outputs)
+    dtype = {"tensor(float)": np.float32, "tensor(double)": np.float64}[session.inputs[name][0]]
+    return dict(zip(names, session.run(names, {name: rows.astype(dtype)}), strict=True))
+
+
+@pytest.mark.parametrize("part", [1, 7, 20])
+@pytest.mark.parametrize("name", MODELS)
+def test_parts_add_up_to_the_whole(name: str, part: int) -> None:
+    data = converted(name).data
+    split = split_trees(data, least=2, part=part)
+    assert split is not None
+    model = onnx.load_from_string(split)
+    onnx.checker.check_model(model)
+    assert sum(node.op_type == "TreeEnsemble" for node in model.graph.node) > 1
+    rows = np.concatenate([X, X * 50, np.zeros((1, 6))])
+    wanted, got = run(data, rows), run(split, rows)
+    for output, values in wanted.items():
+        if name == "votes" or values.dtype.kind != "f":
+            np.testing.assert_array_equal(got[output], values, err_msg=output)
+        else:
+            np.testing.assert_allclose(got[output], values, rtol=1e-6 if values.dtype == np.float32 else 1e-12)
+
+
+def test_trees_and_leaves_are_the_same_ones() -> None:
+    (whole,) = _ensembles(converted("lightgbm").data)
+    parts = _ensembles(split_trees(converted("lightgbm").data, least=2, part=100) or b"")
+    for name in ("nodes_splits", "nodes_featureids", "nodes_missing_value_tracks_true"):
+        np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), whole[name])
+    assert sum(len(part["tree_roots"]) for part in parts) == len(whole["tree_roots"])
+    assert max(len(part["nodes_splits"]) for part in parts) < 200
+
+
+def _ensembles(data: bytes) -> list[dict[str, Any]]:
+    nodes = [node for node in onnx.load_from_string(data).graph.node if node.op_type == "TreeEnsemble"]
+    return [
+        {a.name: numpy_helper.to_array(a.t) if a.HasField("t") else np.array(a.ints) for a in node.attribute}
+        for node in nodes
+    ]
+
+
+def test_small_ensembles_and_graphs_without_trees_are_left_alone() -> None:
+    data = converted("lightgbm").data
+    branches = len(_ensembles(data)[0]["nodes_splits"])
+    assert split_trees(data, least=branches + 1) is None
+    assert split_trees(data, least=branches, part=branches) is None, "one part is the whole"
+    assert split_trees(data, least=branches, part=branches // 3) is not None
+    no_trees = [node for node in onnx.load_from_string(data).graph.node if node.op_type != "TreeEnsemble"]
+    bare = onnx.load_from_string(data)
+    del bare.graph.node[:]
+    bare.graph.node.extend(no_trees)
+    assert split_trees(bare.SerializeToString(), least=2) is None
+
+
+def test_branches_on_sets_are_left_alone() -> None:
+    coded = X.copy()
+    coded[:, 0] = RNG.integers(0, 9, len(X))
+    model = LGBMClassifier(n_estimators=5, n_jobs=1, verbose=-1, min_child_samples=5, max_cat_to_onehot=1)
+    model.fit(coded, np.isin(coded[:, 0], (1, 4, 7)), categorical_feature=[0])
+    data = convert(model, data=coded[:300], name="sets").data
+    modes = {mode for ensemble in _ensembles(data) for mode in ensemble["nodes_modes"].tolist()}
+    assert 6 in modes
+    assert split_trees(data, least=2, part=20) is None
+
+
+def _damaged(change: Any) -> bytes:
+    model = onnx.load_from_string(converted("votes").data)
+    node = next(node for node in model.graph.node if node.op_type == "TreeEnsemble")
+    change({attribute.name: attribute for attribute in node.attribute})
+    return bytes(model.SerializeToString())
+
+
+def _set(name: str, value: int, place: int = 3) -> Any:
+    def change(attributes: dict[str, Any]) -> None:
+        attributes[name].ints[place] = value
+
+    return change
+
+
+HOSTILE: dict[str, Any] = {
+    "a child that is its own parent": _set("nodes_falsenodeids", 0, 0),
+    "a child beyond the end": _set("nodes_truenodeids", 10**9),
+    "a child below 0": _set("nodes_truenodeids", -(10**9)),
+    "a root beyond the end": _set("tree_roots", 10**9),
+    "two trees of one root": _set("tree_roots", 0),
+    "too few modes": lambda a: a["nodes_modes"].t.CopyFrom(numpy_helper.from_array(np.zeros(2, np.uint8))),
+    "too few leaves": lambda a: a["leaf_targetids"].ints.pop(),
+    "a number in place of a list": lambda a: a["nodes_featureids"].ClearField("ints"),
+    "modes as text": lambda a: a["nodes_modes"].t.CopyFrom(numpy_helper.from_array(np.array(["x"], dtype=object))),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_ensembles_that_make_no_sense_are_left_to_onnxruntime(name: str) -> None:
+    assert split_trees(_damaged(HOSTILE[name]), least=2, part=50) is None
+    assert split_trees(_damaged(lambda attributes: None), least=2, part=50) is not None
+
+
+@settings(max_examples=200)
+@given(st.integers(0, 10**9), st.integers(1, 255))
+def test_a_flipped_byte_never_hangs_or_crashes(place: int, flip: int) -> None:
+    data = bytearray(converted("boosting").data)
+    data[place % len(data)] ^= flip
+    with suppress(ArtifactError):  # no protobuf any more, which the scanner tells before
+        split_trees(bytes(data), least=2, part=50)
+
+
+@given(st.lists(st.integers(0, 2**63 - 1)))
+def test_lists_of_whole_numbers_come_back(values: list[int]) -> None:
+    assert read_varints(varints(np.array(values, np.int64))).tolist() == values
+
+
+@pytest.mark.parametrize("data", [b"\x80", b"\x01\xff\xff", b"\xff" * 11 + b"\x01"])
+def test_a_list_of_whole_numbers_that_is_cut_off_is_told(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"cut off|longer"):
+        read_varints(data)
+
+
+# --- when a model runs in parts -----------------------------------------------------------
+
+
+@cache
+def large() -> tuple[Any, Conversion]:
+    model = RandomForestClassifier(200, random_state=0).fit(X, (X[:, 0] * X[:, 1] > RNG.normal(0, 5, 1200)))
+    return model, convert(model, data=X[:300], name="large")
+
+
+def test_many_rows_of_a_large_ensemble_run_in_parts_and_few_do_not() -> None:
+    model, conversion = large()
+    assert conversion.manifest.splits
+    loaded = edge_infer.load(conversion.data, options=SessionOptions(split_rows=500))
+    wanted = model.predict_proba(X)
+    for rows, in_parts in ((1, False), (499, False), (500, True), (1200, True)):
+        before = len(loaded._graphs._in_parts)
+        np.testing.assert_allclose(loaded.predict_proba(X[:rows]), wanted[:rows], rtol=0, atol=1e-6)
+        assert (len(loaded._graphs._in_parts) > before) == (in_parts and before == 0)
+    never = edge_infer.load(conversion.data, options=SessionOptions(split_rows=0))
+    np.testing.assert_array_equal(never.predict(X), model.predict(X))
+    assert not never._graphs._in_parts
+
+
+def test_small_models_do_not_say_that_they_split() -> None:
+    assert not converted("boosting").manifest.splits
+
+
+def test_the_gate_decides_whether_parts_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no room for rounding, sums in another order do not hold."""
+    monkeypatch.setattr(parity, "_SURE_IN_PARTS", 0.0)
+    model = LGBMRegressor(n_estimators=400, num_leaves=31, random_state=0, n_jobs=1, verbose=-1).fit(X, Y)
+    conversion = convert(model, data=X[:300], name="strict")
+    assert not conversion.manifest.splits
+    loaded = edge_infer.load(conversion.data, options=SessionOptions(split_rows=1))
+    loaded.predict(X)
+    assert not loaded._graphs._in_parts
+
+
+def test_verification_replays_the_golden_rows_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, conversion = large()
+    goldens = next(check for check in edge_infer.verify(conversion.data) if check.name == "goldens")
+    assert goldens.status == "ok"
+    monkeypatch.setattr("edge_infer.split_trees.split_trees", _doubled)
+    goldens = next(check for check in edge_infer.verify(conversion.data) if check.name == "goldens")
+    assert goldens.status == "failed"
+    assert "with trees in parts" in goldens.detail
+
+
+def _doubled(data: bytes) -> bytes:
+    """Parts whose sums are wrong: the leaves' weights doubled."""
+    model = onnx.load_from_string(split_trees(data) or b"")
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "leaf_weights":
+                weights = numpy_helper.to_array(attribute.t)
+                attribute.t.CopyFrom(numpy_helper.from_array(weights * 2))
+    return bytes(model.SerializeToString())
