@@ -82,7 +82,6 @@ def _histogram(seconds: NDArray[np.float64], p99: float) -> tuple[Bucket, ...]:
     edges = [least, p99]
     if 0 < least < p99:
         edges = np.geomspace(least, p99, _BUCKETS + 1).tolist()
-        edges[0], edges[-1] = least, p99  # as they are, not as rounded
     if most > p99:
         edges.append(most)
     counts, _ = np.histogram(seconds, np.array(edges)) if edges[0] < edges[-1] else ([len(seconds)], None)
