@@ -125,14 +125,14 @@ def _read(path: str, digest: str, fingerprint: Mapping[str, str]) -> Record:
 def _pass_over(path: str, error: Exception) -> None:
     import logging
 
-    logging.getLogger(__name__).warning("a record of bench --tune is passed over: %s: %s", path, error)
+    logging.getLogger(__name__).warning("%s, recorded by bench --tune, is passed over: %s", path, error)
 
 
 def parse_record(text: bytes, limits: Limits = LIMITS) -> Record:
     """Raises FormatError or LimitError with the JSON path of the first mistake."""
     from edge_infer.strict_json import parse
 
-    root = parse(text, what="a record of bench --tune", most_bytes=limits.tuned_bytes, most_depth=limits.json_depth)
+    root = parse(text, what="the record", most_bytes=limits.tuned_bytes, most_depth=limits.json_depth)
     number = root.get("format").integer(1)
     if number > _FORMAT:
         raise FormatError(f"$.format: {number} is of a later edge-infer; this one reads {_FORMAT}")
