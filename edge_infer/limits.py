@@ -35,6 +35,7 @@ class Limits(NamedTuple):
     classes: int = 100_000  # class labels of one output
     json_depth: int = 16  # nesting of objects and arrays in the metadata's JSON
     text_bytes: int = 16 * _MIB  # one line of `stream`, or one JSON argument or document
+    tuned_bytes: int = 16 * _KIB  # a record of `bench --tune`
 
 
 LIMITS: Final = Limits()

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Final
 
-__all__ = ["usable_cpus"]
+__all__ = ["cpu_model", "usable_cpus"]
+
+#: Lines of /proc/cpuinfo that name the processor, the best first: x86, then boards and cores of Arm.
+_CPU_NAMES: Final = ("model name", "Model", "Hardware", "CPU part")
 
 
 def usable_cpus(root: str = "/") -> int:
@@ -22,6 +26,17 @@ def usable_cpus(root: str = "/") -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, min([cpus, *(int(quota) for quota in _quotas(root))]))
+
+
+def cpu_model(root: str = "/") -> str:
+    """The processor's name as Linux or Windows tell it, "unknown" where the system does so only to a program that is
+    started for it (macOS). `root`: of the file system that `/proc` is read from."""
+    found: dict[str, set[str]] = {}
+    for line in _read(os.path.join(root, "proc/cpuinfo")).splitlines():
+        name, _, value = line.partition(":")
+        found.setdefault(name.strip(), set()).add(value.strip())
+    named = next((found[name] for name in _CPU_NAMES if name in found), set())
+    return ", ".join(sorted(named)) or os.environ.get("PROCESSOR_IDENTIFIER") or "unknown"
 
 
 def _quotas(root: str) -> Iterator[float]:

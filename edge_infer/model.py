@@ -19,6 +19,7 @@ from edge_infer.method import Method
 from edge_infer.options import SessionOptions
 from edge_infer.prepared import Prepared, prepare
 from edge_infer.tensors import Packer
+from edge_infer.tuned import options_for
 
 __all__ = ["Model", "load"]
 
@@ -28,7 +29,8 @@ def load(source: str | os.PathLike[str] | bytes, *, options: SessionOptions | No
 
     Args:
         source: a path (with a suffix or a separator), or the file's bytes. A bare name is not a path.
-        options: threads, spinning and memory; see `SessionOptions`. None: from environment variables.
+        options: threads, spinning and memory; see `SessionOptions`. None: from environment variables, then from what
+            `edge-infer bench --tune` recorded for this file on this device, then the defaults.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -81,7 +83,7 @@ class Model:
 
     def __init__(self, artifact: Artifact, options: SessionOptions | None = None) -> None:
         """Does all costly work once. `artifact` comes from `read_artifact` or `parse_artifact`."""
-        self._options = options or SessionOptions.from_environment()
+        self._options = options or options_for(artifact)
         self._origin: Any = os.path.abspath(artifact.source) if artifact.source else artifact.data
         self._artifact = artifact
         self._manifest = artifact.manifest
@@ -174,6 +176,11 @@ class Model:
     def artifact(self) -> Artifact:
         """The checked bytes that this model was made from."""
         return self._artifact
+
+    @property
+    def options(self) -> SessionOptions:
+        """How this model uses the machine: as `load` was told, or found."""
+        return self._options
 
     @property
     def classes_(self) -> Any:

@@ -1,4 +1,5 @@
-"""How a loaded model uses the machine: said by the program, else by environment variables, else the defaults."""
+"""How a loaded model uses the machine: said by the program, else by environment variables, else by this device's record
+of `bench --tune` (`tuned.py`), else the defaults."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ class SessionOptions(NamedTuple):
         proven that this holds; 0: never. Takes the memory of a second session.
 
     Where `load` is given no options, these are read from the environment: EDGE_INFER_THREADS (a whole number or "all"),
-    EDGE_INFER_SPINNING and EDGE_INFER_ARENA (0 or 1), EDGE_INFER_CHUNK_BYTES, EDGE_INFER_SPLIT_ROWS.
+    EDGE_INFER_SPINNING and EDGE_INFER_ARENA (0 or 1), EDGE_INFER_CHUNK_BYTES, EDGE_INFER_SPLIT_ROWS; what no variable
+    sets comes from a record of `edge-infer bench --tune` on this device (`tuned.py`), where there is one.
     """
 
     threads: int | Literal["all"] = 1
@@ -33,10 +35,17 @@ class SessionOptions(NamedTuple):
     split_rows: int = 1000
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> SessionOptions:
-        """Raises UsageError, which names the variable."""
+    def from_environment(
+        cls, environment: Mapping[str, str] = os.environ, *, otherwise: SessionOptions | None = None
+    ) -> SessionOptions:
+        """`otherwise`: what holds where no variable is set; None: the defaults.
+
+        Raises:
+            UsageError: a value makes no sense; the variable is named.
+        """
         given = {name: environment[key] for key, name in ENVIRONMENT.items() if environment.get(key)}
-        return cls(**{name: _parsed(name, value) for name, value in given.items()}).checked(of_environment=True)
+        set_here = {name: _parsed(name, value) for name, value in given.items()}
+        return (otherwise or cls())._replace(**set_here).checked(of_environment=True)
 
     def checked(self, *, of_environment: bool = False) -> SessionOptions:
         """Itself. Raises UsageError for a value that makes no sense; of the environment, it names the variable."""

@@ -106,4 +106,7 @@ sys.exit(0 if got == expected or close else f"expected {expected!r}, got {got!r}
 ' "$artifact" "$record" "$answer" || fail "edge_infer.load(...).predict(...) gave another answer"
 say "edge_infer.load(...).predict(...): the same answer"
 
+on_device edge-infer bench "$artifact" --seconds 0.02 --tune >/dev/null || fail "edge-infer bench ${artifact#"$root"/}"
+say "edge-infer bench: measured"
+
 say "passed"

@@ -44,6 +44,10 @@ app = typer.Typer(
 )
 
 
+#: `bench --method`.
+BenchMethod = Literal["predict", "predict_proba", "decision_function", "score_samples", "transform"]
+
+
 class Precision(StrEnum):
     """`convert --precision`."""
 
@@ -170,6 +174,30 @@ Example:
 --json prints one object: file, ok (true or false), and checks, a list of
 {"name": …, "status": "ok", "failed" or "not checked", "detail": …}."""
 
+_BENCH_HELP = """\
+Measure a model on this machine, and find the options that suit it.
+
+It times single calls (p50 to p99.9 and a histogram), rows a second by batch size and threads, a
+fresh process to its first answer, and its memory. Calls are given the file's golden rows, or those
+of --data. With --vs the original is asked the same rows first: where answers differ, nothing is
+measured, and the exit code is 1.
+
+--tune searches threads, spinning and chunks. What is at least 5% faster here, with equal answers,
+is recorded in your configuration folder for this very file, and each load uses it from then on;
+where nothing is, an older record is removed. EDGE_INFER_TUNED=0 ignores records.
+
+Example:
+
+  edge-infer bench titanic-1.2.0.onnx --data passengers.csv
+  edge-infer bench titanic-1.2.0.onnx --vs model.joblib --trust-pickle
+  edge-infer bench titanic-1.2.0.onnx --tune --rows 1000
+
+--json prints one object, times in seconds: file, size_bytes, name, version, device, method, rows
+(where they are from), options, latency (a list: given, rows, calls, mean, p50, p90, p99, p99.9,
+max), histogram (from, to, calls), throughput (threads, rows, seconds, rows_per_second),
+cold_start, resident_bytes, original (file, rows_compared, latency with ratio), tuning (rows,
+candidates, chosen, default_seconds, chosen_seconds, record, removed)."""
+
 _DEMO_HELP = """\
 Train a small model, convert it, and race it with scikit-learn.
 
@@ -255,6 +283,45 @@ def _verify(model: ModelFile, json: Json = False) -> None:
     from edge_infer.cli import verify
 
     raise typer.Exit(verify.run(model=model, json=json))
+
+
+@app.command("bench", help=_folded(_BENCH_HELP))
+def _bench(
+    model: ModelFile,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="FILE", help="Rows to ask with: JSON or CSV, as predict reads them.")
+    ] = None,
+    method: Annotated[
+        BenchMethod | None, typer.Option("--method", "-m", help="What to ask. Left out: predict (or what there is).")
+    ] = None,
+    seconds: Annotated[float, typer.Option("--seconds", metavar="S", help="Time of each measurement.")] = 1.0,
+    vs: Annotated[
+        str | None, typer.Option("--vs", metavar="ORIGINAL", help="The model file that it was converted from.")
+    ] = None,
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="Read ORIGINAL though it is a pickle, which runs the code in it.")
+    ] = False,
+    tune: Annotated[bool, typer.Option("--tune", help="Search the options that suit this device.")] = False,
+    rows: Annotated[
+        int | None, typer.Option("--rows", metavar="N", help="Of the calls that --tune makes fast. Left out: 1.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    from edge_infer.cli import bench
+
+    raise typer.Exit(
+        bench.run(
+            model=model,
+            data=data,
+            method=method,
+            seconds=seconds,
+            rows=rows,
+            vs=vs,
+            trust_pickle=trust_pickle,
+            tune=tune,
+            json=json,
+        )
+    )
 
 
 @app.command("demo", help=_folded(_DEMO_HELP))

@@ -13,7 +13,7 @@ from edge_infer.errors import InputError, UsageError
 from edge_infer.manifest import Inputs
 from edge_infer.model import Model, load
 
-__all__ = ["run"]
+__all__ = ["read_input", "run"]
 
 _CSV = {".csv": None, ".tsv": "\t"}
 _LINES = (".jsonl", ".ndjson")
@@ -24,7 +24,7 @@ def run(*, model: str, data: str, method: str | None, json: bool, output: str | 
     _check_output(output, model, data)
     with load(model) as loaded:
         methods = chosen_methods(loaded, method)
-        request = _read(data, loaded.manifest.inputs)
+        request = read_input(data, loaded.manifest.inputs)
         as_object = json or request.service or (output or "").lower().endswith(".json")
         table = not as_object and (is_terminal() if output is None else output.lower().endswith(".csv"))
         if table and method is None:
@@ -53,18 +53,21 @@ def _answers(model: Model, methods: list[str], request: Request) -> dict[str, An
 # --- reading ----------------------------------------------------------------------------
 
 
-def _read(data: str, inputs: Inputs) -> Request:
-    """INPUT as a request; the kind of a file is told by its suffix, of standard input by its first sign."""
+def read_input(data: str, inputs: Inputs, name: str = "INPUT") -> Request:
+    """INPUT as a request; the kind of a file is told by its suffix, of standard input by its first sign.
+
+    name: of the argument, for messages.
+    """
     texts = inputs.style == "texts"
     if data.lstrip()[:1] in ("{", "[", '"' if texts else "{"):
-        return request_of(parse_json(data, "INPUT"), "INPUT", texts=texts)
+        return request_of(parse_json(data, name), name, texts=texts)
     if data == "-":
         return _sniffed(_standard_input(), inputs)
     suffix = os.path.splitext(data)[1].lower()
     if suffix not in (".json", *_LINES, *_CSV):
         also = ', or with " for one text' if texts else ""
         raise UsageError(
-            f"INPUT: expected JSON text (it begins with {{ or [{also}), a .json, .jsonl, .csv or .tsv file, or - for "
+            f"{name}: expected JSON text (it begins with {{ or [{also}), a .json, .jsonl, .csv or .tsv file, or - for "
             f"standard input; got {data!r:.80}"
         )
     with open(data, "rb") as file:

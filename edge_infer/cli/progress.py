@@ -16,6 +16,8 @@ _WORDS: Final = {
     "convert": "make the graph",
     "probe": "compare with the original",
     "package": "write the file",
+    "tune": "search the options that suit this device",
+    "compare": "compare with the original",
 }
 
 

@@ -71,7 +71,12 @@ def test_the_output_is_named_by_name_and_version(fitted: Path, tmp_path: Path) -
         capture_output=True,
         text=True,
         check=False,
-        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'convert'}", "PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "ascii"},
+        env={
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'convert'}",
+            "PATH": "/usr/bin:/bin",
+            "PYTHONIOENCODING": "ascii",
+            "EDGE_INFER_TUNED": "0",
+        },
     )
     assert done.returncode == 0, done.stderr
     assert "birds-1.0.0.onnx" in done.stdout
@@ -99,7 +104,7 @@ def test_an_absent_dependency_gives_the_pip_command(fitted: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            env={"PYTHONPATH": f"{ROOT}:{ROOT / 'convert'}", "PATH": "/usr/bin:/bin"},
+            env={"PYTHONPATH": f"{ROOT}:{ROOT / 'convert'}", "PATH": "/usr/bin:/bin", "EDGE_INFER_TUNED": "0"},
         )
         assert done.returncode == 1
         assert 'python -m pip install "edge-infer[convert]"' in done.stderr

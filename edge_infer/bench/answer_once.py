@@ -1,0 +1,51 @@
+"""A program: load a model, answer once, and tell the memory that the process holds then.
+
+    python -m edge_infer.bench.answer_once MODEL METHOD < RECORD
+
+METHOD `run` takes zeros instead of a record of JSON. It prints {"resident_bytes": a whole number or null}.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import edge_infer
+
+__all__ = ["resident_bytes"]
+
+
+def resident_bytes(status: str = "/proc/self/status") -> int | None:
+    """Of this process, in bytes: what Linux tells, elsewhere the most that there was; None where nothing tells."""
+    try:
+        with open(status, encoding="ascii", errors="replace") as file:
+            found = [int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS:")]
+    except OSError:
+        found = []
+    return found[0] if found else _most_resident_bytes()
+
+
+def _most_resident_bytes() -> int | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024  # getrusage(2): bytes on macOS, else KiB
+
+
+def main() -> None:
+    """Raises what `load` and the model raise."""
+    path, method = sys.argv[1:]
+    model = edge_infer.load(path)
+    if method == "run":
+        from edge_infer.bench.rows import zero_feeds
+
+        model.run(zero_feeds(model.artifact, 1))
+    else:
+        getattr(model, method)(json.load(sys.stdin))
+    print(json.dumps({"resident_bytes": resident_bytes()}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The original beside the converted model, for `bench --vs`: the same rows, compared first, then timed. Needs the
+converter's dependencies."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Final, NamedTuple
+
+from edge_infer.bench.comparing import differing_rows, tolerance_of
+from edge_infer.bench.latency import Latency, measured
+from edge_infer.bench.rows import MOST_ROWS, Rows
+from edge_infer.cli.extras import needs_converter
+from edge_infer.errors import UsageError, VerificationError
+from edge_infer.model import Model
+
+__all__ = ["SIZES", "Beside", "Original", "load_original"]
+
+SIZES: Final = (1, 100, MOST_ROWS)
+_RELATIVE: Final = 1e-5
+
+
+class Beside(NamedTuple):
+    """compared: rows whose answers are equal; latency: by the rows of a call."""
+
+    file: str
+    compared: int
+    latency: dict[int, Latency]
+
+
+def load_original(path: str, *, trust_pickle: bool) -> Any:
+    """The fitted estimator in a file. Raises as `edge_infer_convert.load_estimator`, and MissingExtraError."""
+    with needs_converter("edge-infer bench --vs"):
+        from edge_infer_convert.boosters import adapt
+        from edge_infer_convert.sources import load_estimator
+    return adapt(load_estimator(path, trust_pickle=trust_pickle))
+
+
+class Original:
+    """A fitted estimator, given the sample's rows as it was trained: a DataFrame, an array, or a list of texts."""
+
+    def __init__(self, path: str, estimator: Any, sample: Rows) -> None:
+        """`path`: for messages. Raises UsageError where it lacks the sample's method."""
+        from edge_infer_convert.original import Original as Judge
+
+        self.path, self._estimator, self._sample = path, estimator, sample
+        if not hasattr(estimator, sample.method):
+            kind = type(estimator).__name__
+            raise UsageError(f"--vs: expected a model with the method {sample.method}, got {path}, a {kind} without it")
+        columns, style = sample.inputs.columns, sample.inputs.style
+        dtype = "float32" if all(column.dtype == "float32" for column in columns) else "float64"
+        self._judge = Judge(
+            estimator, columns, named=style == "columns", missing={}, dtype=dtype, flat=style == "texts"
+        )
+
+    def compare(self, model: Model) -> int:
+        """How many rows were compared.
+
+        Raises:
+            VerificationError: answers differ.
+            UsageError: the original does not take the rows.
+        """
+        from edge_infer_convert.original import REFUSALS
+
+        sample = self._sample
+        try:
+            wanted = self._judge.answer(sample.method, sample.cells)
+        except (*REFUSALS, NotImplementedError) as error:
+            raise UsageError(
+                f"--vs: {self.path} does not take this model's rows: {type(error).__name__}: {error!s:.300}\n"
+                "Name the file that this model was converted from."
+            ) from error
+        got = sample.ask(model)([sample.record(row) for row in range(len(sample.cells))])
+        tolerance = tolerance_of(model.artifact, sample.method, _RELATIVE, scale=1.0)
+        differ = differing_rows(got, wanted, tolerance)
+        if differ.size:
+            raise VerificationError(
+                f"{len(differ):,} of {len(sample.cells):,} rows: {sample.method} of the original {self.path} and of "
+                f"this model differ, the first at row {differ[0]}; nothing was measured.\n"
+                "Is it the file that this model was converted from? edge-infer verify replays the golden rows."
+            )
+        return len(sample.cells)
+
+    def measure(self, seconds: float) -> dict[int, Latency]:
+        """By the rows of a call, each size for `seconds`; warnings are not shown."""
+        call = getattr(self._estimator, self._sample.method)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return {rows: measured(call, self._given(rows), seconds) for rows in SIZES}
+
+    def _given(self, rows: int) -> list[Any]:
+        cells = self._sample.cells
+        if rows == 1:
+            return [self._table([row]) for row in cells]
+        return [self._table([cells[row % len(cells)] for row in range(rows)])]
+
+    def _table(self, rows: list[Any]) -> Any:
+        return [row[0] for row in rows] if self._judge.flat else self._judge.table(rows)
