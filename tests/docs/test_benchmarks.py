@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +43,11 @@ def test_every_case_is_measured(written: Path) -> None:
     }
     assert {row["rows"] for row in parts["many_rows"]} == {10_000}
     assert {row["model"] for row in parts["many_rows"]} == {row["model"] for row in parts["one_row"]}
-    assert [row["case"] for row in parts["start_up"]] == ["import edge_infer, load", "edge-infer predict MODEL JSON"]
+    assert [row["case"] for row in parts["start_up"]] == [
+        "import edge_infer, load",
+        "edge-infer predict MODEL JSON",
+        "edge-infer stream MODEL, first line",
+    ]
 
 
 def test_results_name_the_machine_the_statistic_and_every_part(written: Path) -> None:
@@ -74,6 +80,28 @@ def test_processes_that_print_different_answers_are_noticed(monkeypatch: pytest.
     monkeypatch.setattr(start_up, "paired", lambda *arguments: different)
     with pytest.raises(AssertionError, match="Gentoo"):
         start_up.run(QUICK)
+
+
+def test_first_lines_that_differ_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"stream": '{"prediction": "Gentoo"}\n', "bare": "Adelie\n"}
+    asked: list[str] = []
+
+    def first_answer(command: list[str], line: str) -> tuple[float, str]:
+        asked.append(line)
+        return 0.1, answers["stream" if "stream" in command else "bare"]
+
+    monkeypatch.setattr(start_up, "first_answer", first_answer)
+    with pytest.raises(AssertionError, match=r"stream.*Gentoo.*Adelie"):
+        start_up.run(QUICK)
+    assert set(asked) == {json.dumps(start_up.RECORD)}
+
+
+def test_a_first_answer_is_read_while_standard_input_is_open() -> None:
+    waits = "import sys; print(sys.stdin.readline().upper(), end='', flush=True); sys.stdin.read()"
+    seconds, answer = measure.first_answer([sys.executable, "-c", waits], "a record")
+    assert (answer, seconds > 0) == ("A RECORD\n", True)
+    with pytest.raises(subprocess.CalledProcessError):
+        measure.first_answer([sys.executable, "-c", "input()"], "no answer")
 
 
 def test_processes_that_serve_different_answers_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
