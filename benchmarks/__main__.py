@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import large_models, many_rows, one_row, resources, start_up, string_entry
+from benchmarks import boosted_trees, large_models, many_rows, one_row, resources, start_up, string_entry
 from benchmarks.measure import FULL, QUICK
 from benchmarks.readme import quote
 from benchmarks.results import shown, write_results
@@ -14,6 +14,7 @@ from benchmarks.results import shown, write_results
 PARTS = {
     "one_row": one_row.run,
     "many_rows": many_rows.run,
+    "boosted_trees": boosted_trees.run,
     "start_up": start_up.run,
     "resources": resources.run,
     "string_entry": string_entry.run,

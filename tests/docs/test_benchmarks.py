@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import measure, one_row, resources, results, start_up, string_entry
+from benchmarks import boosted_trees, measure, one_row, resources, results, start_up, string_entry
 from benchmarks.measure import QUICK, Settings
 
 _POSITIVE = ("seconds", "bare_seconds", "memory_bytes")
@@ -43,6 +43,9 @@ def test_every_case_is_measured(written: Path) -> None:
     }
     assert {row["rows"] for row in parts["many_rows"]} == {10_000}
     assert {row["model"] for row in parts["many_rows"]} == {row["model"] for row in parts["one_row"]}
+    assert [(row["rows"], row["case"]) for row in parts["boosted_trees"]] == [
+        (rows, side) for rows in boosted_trees.ROWS for side in ("LightGBM", "lleaves", "edge_infer")
+    ]
     assert [row["case"] for row in parts["start_up"]] == [
         "import edge_infer, load",
         "edge-infer predict MODEL JSON",
@@ -73,6 +76,32 @@ def test_different_answers_are_noticed() -> None:
         one_row.check_equal({"scikit-learn": np.array(["a", "b"]), "onnxruntime": np.array(["a", "c"])})
     with pytest.raises(AssertionError, match="codes"):
         string_entry._check({"strings": lambda: [np.zeros(2)], "codes": lambda: [np.ones(2)]})
+
+
+def test_boosters_that_answer_differently_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {"LightGBM": lambda array: np.zeros(len(array)), "lleaves": lambda array: np.full(len(array), 1e-4)}
+    monkeypatch.setattr(boosted_trees, "_sides", lambda *arguments: (np.zeros((1, 2)), wrong))
+    with pytest.raises(AssertionError, match="lleaves"):
+        boosted_trees.run(QUICK)
+
+
+def test_a_booster_library_that_is_missing_leaves_its_side_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boosted_trees, "ROWS", (1,))
+    monkeypatch.setattr(boosted_trees, "find_spec", lambda name: None if name == "lleaves" else name)
+    part = boosted_trees.run(QUICK)
+    assert [row["case"] for row in part.measured] == ["LightGBM", "edge_infer"]
+    assert "lleaves is not installed here" in part.note
+    monkeypatch.setattr(boosted_trees, "find_spec", lambda name: None)
+    part = boosted_trees.run(QUICK)
+    assert (part.rows, part.measured) == ([], [])
+    assert "lightgbm is not installed here" in part.note
+
+
+def test_targets_judge_the_sides_that_are_there() -> None:
+    times = {"LightGBM": 1.0, "lleaves": 0.2, "edge_infer": 0.25}
+    assert boosted_trees._target(1, times) == "≤ 1.00 lleaves, ≤ 0.30 LightGBM: MISSED"
+    del times["lleaves"]
+    assert boosted_trees._target(1, times) == "≤ 0.30 LightGBM: met"
 
 
 def test_processes_that_print_different_answers_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
