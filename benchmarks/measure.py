@@ -18,6 +18,7 @@ __all__ = [
     "Batch",
     "Paired",
     "Settings",
+    "batch_of",
     "environment",
     "first_answer",
     "in_turns",
@@ -51,7 +52,7 @@ QUICK: Final = Settings(batches=1, seconds=0.0, pairs=1)
 
 def side_by_side(cases: Mapping[str, Callable[[], Any]], settings: Settings) -> dict[str, float]:
     """Median seconds of a call, by case; see `in_turns`."""
-    return in_turns({name: partial(_batch, call) for name, call in cases.items()}, settings)
+    return in_turns({name: batch_of(call) for name, call in cases.items()}, settings)
 
 
 def in_turns(cases: Mapping[str, Batch], settings: Settings) -> dict[str, float]:
@@ -70,6 +71,11 @@ def _calls_for(batch: Batch, seconds: float) -> int:
     while (spent := batch(count)) < seconds:
         count = max(count * 2, int(count * seconds / max(spent, 1e-9))) if spent < seconds / 2 else count * 2
     return count
+
+
+def batch_of(call: Callable[[], Any]) -> Batch:
+    """Batches of a call of Python."""
+    return partial(_batch, call)
 
 
 def _batch(call: Callable[[], Any], count: int) -> float:
