@@ -6,7 +6,17 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import boosted_trees, c_floor, large_models, many_rows, one_row, resources, start_up, string_entry
+from benchmarks import (
+    boosted_trees,
+    c_floor,
+    large_models,
+    many_rows,
+    million_rows,
+    one_row,
+    resources,
+    start_up,
+    string_entry,
+)
 from benchmarks.measure import FULL, QUICK
 from benchmarks.readme import quote
 from benchmarks.results import shown, write_results
@@ -14,6 +24,7 @@ from benchmarks.results import shown, write_results
 PARTS = {
     "one_row": one_row.run,
     "many_rows": many_rows.run,
+    "million_rows": million_rows.run,
     "boosted_trees": boosted_trees.run,
     "c_floor": c_floor.run,
     "start_up": start_up.run,

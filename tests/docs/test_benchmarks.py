@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import boosted_trees, measure, one_row, resources, results, start_up, string_entry
+from benchmarks import boosted_trees, measure, million_rows, one_row, resources, results, start_up, string_entry
 from benchmarks.measure import QUICK, Settings
+from edge_infer.machine import usable_cpus
 
 _POSITIVE = ("seconds", "bare_seconds", "memory_bytes")
 
@@ -46,6 +47,10 @@ def test_every_case_is_measured(written: Path) -> None:
     assert [(row["rows"], row["case"]) for row in parts["boosted_trees"]] == [
         (rows, side) for rows in boosted_trees.ROWS for side in ("LightGBM", "lleaves", "edge_infer")
     ]
+    assert {(row["threads"], row["case"]) for row in parts["million_rows"]} == {
+        (threads, side) for threads in (1, usable_cpus()) for side in ("edge_infer", "onnxruntime")
+    }
+    assert min(row["taken_bytes"] for row in parts["million_rows"]) > 0
     assert [row["case"] for row in parts["start_up"]] == [
         "import edge_infer, load",
         "edge-infer predict MODEL JSON",
@@ -95,6 +100,28 @@ def test_a_booster_library_that_is_missing_leaves_its_side_out(monkeypatch: pyte
     part = boosted_trees.run(QUICK)
     assert (part.rows, part.measured) == ([], [])
     assert "lightgbm is not installed here" in part.note
+
+
+def test_a_million_answers_that_differ_are_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def answered(command: list[str]) -> dict[str, float]:
+        np.save(command[-1], np.full(3, float("edge_infer" in command)))
+        return {"seconds": 1.0, "taken_bytes": 1, "answer_bytes": 1}
+
+    monkeypatch.setattr(million_rows, "_answered", answered)
+    commands = {"edge_infer": ["edge_infer"], "onnxruntime": ["onnxruntime"]}
+    with pytest.raises(AssertionError, match="edge_infer"):
+        million_rows._measured(commands, 1, tmp_path, 1)
+
+
+def test_a_million_rows_are_judged_by_time_and_memory() -> None:
+    def target(seconds: float, taken: float) -> str:
+        told = {"seconds": 1.0, "taken_bytes": 1.0, "answer_bytes": 1.0}
+        ours = told | {"seconds": seconds, "taken_bytes": taken}
+        return million_rows._row("", {"edge_infer": ours, "onnxruntime": told}, quick=False)[-1]
+
+    assert target(1.0, 1.1).endswith(": met")
+    assert target(1.1, 1.0).endswith(": MISSED")
+    assert target(1.0, 1.2).endswith(": MISSED")
 
 
 def test_targets_judge_the_sides_that_are_there() -> None:
