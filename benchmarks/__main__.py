@@ -18,6 +18,7 @@ from benchmarks import (
     string_entry,
 )
 from benchmarks.measure import FULL, QUICK
+from benchmarks.picture import write_picture
 from benchmarks.readme import quote
 from benchmarks.results import shown, write_results
 
@@ -44,7 +45,9 @@ def main(argv: list[str] | None = None) -> int:
         print(shown(measured[-1]), flush=True)
     if len(measured) == len(PARTS) and (options.output or not options.quick):
         here = Path(__file__).parent
-        write_results(measured, settings, Path(options.output or here))
+        folder = Path(options.output or here)
+        write_results(measured, settings, folder)
+        write_picture(folder)
         if not options.output:
             quote(here / "results.md", here.parent / "README.md")
     return 0

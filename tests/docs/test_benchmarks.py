@@ -64,6 +64,7 @@ def test_results_name_the_machine_the_statistic_and_every_part(written: Path) ->
     assert all(value in text for value in facts.values())
     assert "median of 1 batches" in text
     assert text.count("\n## ") == len(command.PARTS)
+    assert "<svg " in (written / "results.svg").read_text(encoding="utf-8")
     tables = [line.count("|") for line in text.splitlines() if line.startswith("|")]
     assert min(tables) >= 6
 
