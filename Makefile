@@ -102,7 +102,8 @@ lock: ## Write requirements/*.lock anew: the newest releases, and the lowest tha
 	$$pip install $(PIP_QUIET) --editable . --group dev; \
 	{ echo "# Every version of a development install. Written by \`make lock\`: do not edit."; \
 	  echo "# Resolved with Python 3.11, for Python 3.11 to 3.13."; \
-	  $$pip freeze --exclude pip --exclude setuptools --exclude-editable; } > "$$folder/dev.lock"; \
+	  $$pip freeze --exclude pip --exclude setuptools --exclude-editable; } > "$$folder/frozen"; \
+	sed -E "s/^(lleaves|llvmlite)==.*/&; python_version < '3.14'/" "$$folder/frozen" > "$$folder/dev.lock"; \
 	if grep -nE '@|://|^/' "$$folder/dev.lock"; then \
 	    echo "the lines above are not plain pins: nothing was written" >&2; exit 1; fi; \
 	cp "$$folder/dev.lock" $(LOCK); \

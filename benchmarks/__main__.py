@@ -6,14 +6,28 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import large_models, many_rows, one_row, resources, start_up, string_entry
+from benchmarks import (
+    boosted_trees,
+    c_floor,
+    large_models,
+    many_rows,
+    million_rows,
+    one_row,
+    resources,
+    start_up,
+    string_entry,
+)
 from benchmarks.measure import FULL, QUICK
+from benchmarks.picture import write_picture
 from benchmarks.readme import quote
 from benchmarks.results import shown, write_results
 
 PARTS = {
     "one_row": one_row.run,
     "many_rows": many_rows.run,
+    "million_rows": million_rows.run,
+    "boosted_trees": boosted_trees.run,
+    "c_floor": c_floor.run,
     "start_up": start_up.run,
     "resources": resources.run,
     "string_entry": string_entry.run,
@@ -31,7 +45,9 @@ def main(argv: list[str] | None = None) -> int:
         print(shown(measured[-1]), flush=True)
     if len(measured) == len(PARTS) and (options.output or not options.quick):
         here = Path(__file__).parent
-        write_results(measured, settings, Path(options.output or here))
+        folder = Path(options.output or here)
+        write_results(measured, settings, folder)
+        write_picture(folder)
         if not options.output:
             quote(here / "results.md", here.parent / "README.md")
     return 0

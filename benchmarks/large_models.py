@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import resource
 import sys
 import tempfile
 import time
@@ -17,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from benchmarks.measure import QUICK, Settings, run_process
+from benchmarks.memory import bytes_now, peak_bytes
 from benchmarks.results import Part, spent
 
 __all__ = ["run"]
@@ -27,7 +27,6 @@ MOST_MEMORY: Final = 0.5
 MOST_WITH_GATE: Final = 2.0
 _PEER, _GRAPH, _PROVEN = "peer", "graph", "proven"
 _RUNS: Final = 3
-_STATUS: Final = Path("/proc/self/status")
 _ROWS: Final = 1000  # that the answers are compared on
 _NOTE: Final = (
     "Each conversion in a fresh process, in turns; medians of 3. Seconds: of the conversion, without imports and "
@@ -154,35 +153,15 @@ def _child(peer: str, side: str, path: str) -> dict[str, Any]:
     wanted = np.asarray(model.predict(rows[:2]))  # imports what the model needs
     makers = {_PEER: _peer(peer), _GRAPH: _graph, _PROVEN: _proven}
     convert, answer = makers[side]()
-    before = _bytes_now()
+    before = bytes_now()
     started = time.perf_counter()
     data = convert(model, rows)
     seconds = time.perf_counter() - started
-    peak = _peak_bytes()
+    peak = peak_bytes()
     wanted = np.asarray(model.predict(rows))
     differing = int((answer(data, rows) != wanted).sum())
     memory = {"peak_bytes": peak, "taken_bytes": max(peak - before, 1)}
     return {"seconds": seconds, **memory, "file_bytes": len(data), "differing_labels": differing}
-
-
-def _bytes_now() -> int:
-    """What the process holds; from here on, its peak is counted anew where the system can."""
-    if not _STATUS.exists():
-        return _peak_bytes()
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # of VmHWM: proc(5)
-    return _status("VmRSS")
-
-
-def _peak_bytes() -> int:
-    """Of this process. What getrusage says on Linux includes the process that it was forked from."""
-    if _STATUS.exists():
-        return _status("VmHWM")
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def _status(name: str) -> int:
-    lines = _STATUS.read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
 _Sides = tuple[Callable[[Any, Any], bytes], Callable[[bytes, Any], Any]]

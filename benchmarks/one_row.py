@@ -15,7 +15,7 @@ from benchmarks.measure import QUICK, Settings, side_by_side
 from benchmarks.results import Part, plain, spent
 from benchmarks.subjects import Subject, each
 
-__all__ = ["CASES", "METHODS", "SKLEARN", "check_equal", "run"]
+__all__ = ["ARRAY", "CASES", "DICT", "DOCUMENTED", "METHODS", "READY", "SKLEARN", "check_equal", "run"]
 
 #: Targets, as shares of the other side's time.
 MOST_OF_READY: Final = 0.70  # an array, of `session.run` with a feed that is ready

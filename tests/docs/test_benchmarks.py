@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import measure, one_row, resources, results, start_up, string_entry
+from benchmarks import boosted_trees, measure, million_rows, one_row, resources, results, start_up, string_entry
 from benchmarks.measure import QUICK, Settings
+from edge_infer.machine import usable_cpus
 
 _POSITIVE = ("seconds", "bare_seconds", "memory_bytes")
 
@@ -41,7 +45,23 @@ def test_every_case_is_measured(written: Path) -> None:
     }
     assert {row["rows"] for row in parts["many_rows"]} == {10_000}
     assert {row["model"] for row in parts["many_rows"]} == {row["model"] for row in parts["one_row"]}
-    assert [row["case"] for row in parts["start_up"]] == ["import edge_infer, load", "edge-infer predict MODEL JSON"]
+    assert [(row["rows"], row["case"]) for row in parts["boosted_trees"]] == [
+        (rows, side) for rows in boosted_trees.ROWS for side in _boosted_sides()
+    ]
+    assert {(row["threads"], row["case"]) for row in parts["million_rows"]} == {
+        (threads, side) for threads in (1, usable_cpus()) for side in ("edge_infer", "onnxruntime")
+    }
+    assert min(row["taken_bytes"] for row in parts["million_rows"]) > 0
+    assert [row["case"] for row in parts["start_up"]] == [
+        "import edge_infer, load",
+        "edge-infer predict MODEL JSON",
+        "edge-infer stream MODEL, first line",
+    ]
+
+
+def _boosted_sides() -> list[str]:
+    """lleaves is there on Python 3.11 to 3.13."""
+    return ["LightGBM", *(["lleaves"] if find_spec("lleaves") else []), "edge_infer"]
 
 
 def test_results_name_the_machine_the_statistic_and_every_part(written: Path) -> None:
@@ -50,6 +70,7 @@ def test_results_name_the_machine_the_statistic_and_every_part(written: Path) ->
     assert all(value in text for value in facts.values())
     assert "median of 1 batches" in text
     assert text.count("\n## ") == len(command.PARTS)
+    assert "<svg " in (written / "results.svg").read_text(encoding="utf-8")
     tables = [line.count("|") for line in text.splitlines() if line.startswith("|")]
     assert min(tables) >= 6
 
@@ -69,11 +90,81 @@ def test_different_answers_are_noticed() -> None:
         string_entry._check({"strings": lambda: [np.zeros(2)], "codes": lambda: [np.ones(2)]})
 
 
+def test_boosters_that_answer_differently_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {"LightGBM": lambda array: np.zeros(len(array)), "lleaves": lambda array: np.full(len(array), 1e-4)}
+    monkeypatch.setattr(boosted_trees, "_sides", lambda *arguments: (np.zeros((1, 2)), wrong))
+    with pytest.raises(AssertionError, match="lleaves"):
+        boosted_trees.run(QUICK)
+
+
+def test_a_booster_library_that_is_missing_leaves_its_side_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boosted_trees, "ROWS", (1,))
+    monkeypatch.setattr(boosted_trees, "find_spec", lambda name: None if name == "lleaves" else name)
+    part = boosted_trees.run(QUICK)
+    assert [row["case"] for row in part.measured] == ["LightGBM", "edge_infer"]
+    assert "lleaves is not installed here" in part.note
+    monkeypatch.setattr(boosted_trees, "find_spec", lambda name: None)
+    part = boosted_trees.run(QUICK)
+    assert (part.rows, part.measured) == ([], [])
+    assert "lightgbm is not installed here" in part.note
+
+
+def test_a_million_answers_that_differ_are_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def answered(command: list[str]) -> dict[str, float]:
+        np.save(command[-1], np.full(3, float("edge_infer" in command)))
+        return {"seconds": 1.0, "taken_bytes": 1, "answer_bytes": 1}
+
+    monkeypatch.setattr(million_rows, "_answered", answered)
+    commands = {"edge_infer": ["edge_infer"], "onnxruntime": ["onnxruntime"]}
+    with pytest.raises(AssertionError, match="edge_infer"):
+        million_rows._measured(commands, 1, tmp_path, 1)
+
+
+def test_a_million_rows_are_judged_by_time_and_memory() -> None:
+    def target(seconds: float, taken: float) -> str:
+        told = {"seconds": 1.0, "taken_bytes": 1.0, "answer_bytes": 1.0}
+        ours = told | {"seconds": seconds, "taken_bytes": taken}
+        return million_rows._row("", {"edge_infer": ours, "onnxruntime": told}, quick=False)[-1]
+
+    assert target(1.0, 1.1).endswith(": met")
+    assert target(1.1, 1.0).endswith(": MISSED")
+    assert target(1.0, 1.2).endswith(": MISSED")
+
+
+def test_targets_judge_the_sides_that_are_there() -> None:
+    times = {"LightGBM": 1.0, "lleaves": 0.2, "edge_infer": 0.25}
+    assert boosted_trees._target(1, times) == "≤ 1.00 lleaves, ≤ 0.30 LightGBM: MISSED"
+    del times["lleaves"]
+    assert boosted_trees._target(1, times) == "≤ 0.30 LightGBM: met"
+
+
 def test_processes_that_print_different_answers_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     different = measure.Paired(1.0, 1.0, 1.0, 0.0, ("Gentoo\n", "Adelie\n"))
     monkeypatch.setattr(start_up, "paired", lambda *arguments: different)
     with pytest.raises(AssertionError, match="Gentoo"):
         start_up.run(QUICK)
+
+
+def test_first_lines_that_differ_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"stream": '{"prediction": "Gentoo"}\n', "bare": "Adelie\n"}
+    asked: list[str] = []
+
+    def first_answer(command: list[str], line: str) -> tuple[float, str]:
+        asked.append(line)
+        return 0.1, answers["stream" if "stream" in command else "bare"]
+
+    monkeypatch.setattr(start_up, "first_answer", first_answer)
+    with pytest.raises(AssertionError, match=r"stream.*Gentoo.*Adelie"):
+        start_up.run(QUICK)
+    assert set(asked) == {json.dumps(start_up.RECORD)}
+
+
+def test_a_first_answer_is_read_while_standard_input_is_open() -> None:
+    waits = "import sys; print(sys.stdin.readline().upper(), end='', flush=True); sys.stdin.read()"
+    seconds, answer = measure.first_answer([sys.executable, "-c", waits], "a record")
+    assert (answer, seconds > 0) == ("A RECORD\n", True)
+    with pytest.raises(subprocess.CalledProcessError):
+        measure.first_answer([sys.executable, "-c", "input()"], "no answer")
 
 
 def test_processes_that_serve_different_answers_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,16 @@ def test_figures_take_the_place_of_the_old_ones(tmp_path: Path) -> None:
     assert readme.read_text(encoding="utf-8") == README
 
 
+def test_figures_of_a_run_with_other_parts_are_quoted_in_order(tmp_path: Path) -> None:
+    text = (ROOT / "benchmarks" / "results.md").read_text(encoding="utf-8")
+    results, readme = tmp_path / "results.md", tmp_path / "README.md"
+    results.write_text(f"{text}\n## 300 boosted trees\n\n| rows |\n\nA note.\n", encoding="utf-8")
+    readme.write_text(README, encoding="utf-8")
+    quote(results, readme)
+    shown = readme.read_text(encoding="utf-8")
+    assert shown.index("documented: rows that differ") < shown.index("A note.") < shown.index("| process |")
+
+
 def test_links_point_to_files_that_exist() -> None:
     for page in ("README", "ARCHITECTURE", "CONTRIBUTING", "SECURITY", "CHANGELOG", "examples/README"):
         page = f"{page}.md"
