@@ -37,7 +37,7 @@ def onnxruntime_side(path: str, output: str, feeds_path: str, threads: int) -> A
 
     with open(path, "rb") as file:
         session = session_like_ours(file.read(), threads)
-    feeds = dict(np.load(feeds_path))
+    feeds = dict(np.load(feeds_path, allow_pickle=True))  # written by `million_rows`; texts are objects
     few = {name: array[:FEW] for name, array in feeds.items()}
     return lambda count: session.run([output], feeds if count is None else few)[0]
 

@@ -95,14 +95,15 @@ class Paired(NamedTuple):
     outputs: tuple[str, str]
 
 
-def run_process(command: Sequence[str]) -> tuple[float, str]:
-    """Wall seconds from start to end of a process, and its standard output.
+def run_process(command: Sequence[str], **variables: str) -> tuple[float, str]:
+    """Wall seconds from start to end of a process, and its standard output. `variables`: of its environment.
 
     Raises:
         subprocess.CalledProcessError: it failed.
     """
     started = time.perf_counter()
-    done = subprocess.run(list(command), env=environment(), check=True, stdout=subprocess.PIPE, encoding="utf-8")
+    own = environment() | variables
+    done = subprocess.run(list(command), env=own, check=True, stdout=subprocess.PIPE, encoding="utf-8")
     return time.perf_counter() - started, done.stdout
 
 

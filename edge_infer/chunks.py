@@ -1,9 +1,12 @@
-"""Many rows in chunks: what packing and running them takes in memory is taken for one chunk at a time."""
+"""Many rows in chunks: what packing and running them takes in memory is taken for one chunk at a time.
+
+With threads, so many chunks are under way at once: while one runs, the next is packed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,48 +15,80 @@ from edge_infer.frames import Rows
 
 __all__ = ["answer_in_chunks"]
 
+_WORTH_A_THREAD: Final = 2  # chunks for each: starting one takes a while
 
-def answer_in_chunks(answer: Callable[[Any], Any], rows: Rows, size: int) -> Any:
+
+def answer_in_chunks(answer: Callable[[Any], Any], rows: Rows, size: int, threads: int = 1) -> Any:
     """What `answer` gives for all rows: an array with a row for each, or a list of such.
 
-    size: rows of a chunk, at least 1.
+    size: rows of a chunk, at least 1. threads: `answer` is called from so many at once.
 
     Raises:
         InputError: with the mismatches of all chunks, by row of the whole.
     """
-    together: list[Any] = []
-    listed = False
-    for start, part in _parts(rows, size):
+    whole = _Whole(rows.length)
+    failures: dict[int, InputError] = {}
+
+    def run(start: int) -> None:
         try:
-            given = answer(part)
+            whole.put(start, answer(rows.part(start, min(start + size, rows.length))))
         except InputError as error:
-            raise _of_all(answer, rows, size, start, error) from None
-        listed = isinstance(given, list)
-        arrays = given if listed else [given]
-        if not together:
-            together = [np.empty((rows.length, *array.shape[1:]), array.dtype) for array in arrays]
-        for whole, array in zip(together, arrays, strict=True):
+            failures[start] = error
+
+    first, *others = range(0, rows.length, size)
+    run(first)  # its answer tells types and shapes
+    if not (failures and _of_no_row(failures[first])):  # else it is the same in all
+        _run_all(run, others, threads)
+    if failures:
+        raise _of_all(failures)
+    return whole.answers()
+
+
+def _run_all(run: Callable[[int], None], starts: list[int], threads: int) -> None:
+    if threads == 1 or len(starts) < _WORTH_A_THREAD * threads:
+        for start in starts:
+            run(start)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # takes some milliseconds to import
+
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for _ in pool.map(run, starts):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C, nothing more is begun
+
+
+class _Whole:
+    """The answers of all rows, filled in part by part; from several threads once the first part is there."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows, self._listed = rows, False
+        self._arrays: list[Any] | None = None
+
+    def put(self, start: int, given: Any) -> None:
+        arrays = given if isinstance(given, list) else [given]
+        if self._arrays is None:
+            self._listed = isinstance(given, list)
+            self._arrays = [np.empty((self._rows, *array.shape[1:]), array.dtype) for array in arrays]
+        for whole, array in zip(self._arrays, arrays, strict=True):
             whole[start : start + len(array)] = array
-    return together if listed else together[0]
+
+    def answers(self) -> Any:
+        assert self._arrays is not None  # there is at least one part
+        return self._arrays if self._listed else self._arrays[0]
 
 
-def _parts(rows: Rows, size: int, first: int = 0) -> Iterator[tuple[int, Any]]:
-    for start in range(first, rows.length, size):
-        yield start, rows.part(start, min(start + size, rows.length))
+def _of_no_row(error: InputError) -> bool:
+    return any(mismatch.row is None for mismatch in error.mismatches)
 
 
-def _of_all(answer: Callable[[Any], Any], rows: Rows, size: int, start: int, error: InputError) -> InputError:
-    """The mismatches of this chunk and of those after it; one that concerns no row is the same in all."""
-    found = _counted_from(start, error)
-    if any(mismatch.row is None for mismatch in found):
-        return error
-    for later, part in _parts(rows, size, start + size):
-        try:
-            answer(part)
-        except InputError as another:
-            found += _counted_from(later, another)
-    return InputError(found, error.hint)
-
-
-def _counted_from(start: int, error: InputError) -> list[Mismatch]:
-    return [m if m.row is None else m._replace(row=m.row + start) for m in error.mismatches]
+def _of_all(failures: dict[int, InputError]) -> InputError:
+    """The mismatches of all chunks, in their order; one that concerns no row is the same in all."""
+    first = failures[min(failures)]
+    if _of_no_row(first):
+        return first
+    found: list[Mismatch] = []
+    for start, error in sorted(failures.items()):
+        found += [m if m.row is None else m._replace(row=m.row + start) for m in error.mismatches]
+    return InputError(found, first.hint)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from _thread import allocate_lock  # threading.Lock itself; the module threading takes a millisecond to import
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge_infer.artifact import Artifact, naming
 from edge_infer.cut import NewInput, cut
@@ -27,12 +31,17 @@ class Graphs:
         """Raises RuntimeFitError or ArtifactError where this machine cannot run the model."""
         self._artifact, self.options = artifact, options
         self._own: dict[frozenset[str], Session] = {}
-        self._in_parts: dict[frozenset[str], Session] = {}
+        self._in_parts: dict[tuple[frozenset[str], bool], Session] = {}
         self._whole: Session | None = None
         self._lock = allocate_lock()
         with naming(artifact.source):
             self._core = _core(artifact)
             self._shared: Session | None = Session(self._core, options)
+
+    @property
+    def threads(self) -> int:
+        """Threads of an operator, and chunks of many rows that are under way at once."""
+        return self.shared.threads
 
     @property
     def shared(self) -> Session:
@@ -45,11 +54,12 @@ class Graphs:
         """A session that computes these outputs of the graph, and others only where the graph is large."""
         return self._own.get(wanted) or self._opened(wanted)
 
-    def for_rows(self, rows: int, wanted: frozenset[str]) -> Session:
+    def for_rows(self, rows: int, feeds: Mapping[str, NDArray[Any]], wanted: frozenset[str]) -> Session:
         """`giving`, for a call of so many rows: large ensembles of trees in parts where that is faster."""
         if not self._splits_from or rows < self._splits_from:
             return self.giving(wanted)
-        return self._in_parts.get(wanted) or self._opened_in_parts(wanted)
+        gaps = any(feed.dtype.kind == "f" and bool(np.isnan(feed).any()) for feed in feeds.values())
+        return self._in_parts.get((wanted, gaps)) or self._opened_in_parts(wanted, gaps=gaps)
 
     @property
     def _splits_from(self) -> int:
@@ -57,19 +67,19 @@ class Graphs:
         proven = self._artifact.manifest.splits and len(self._core) <= _SPLIT
         return self.options.split_rows if proven else 0
 
-    def _opened_in_parts(self, wanted: frozenset[str]) -> Session:
+    def _opened_in_parts(self, wanted: frozenset[str], *, gaps: bool) -> Session:
         from edge_infer.split_trees import split_trees  # where there are many rows only
 
-        usual = self.giving(wanted)
+        usual, key = self.giving(wanted), (wanted, gaps)
         with self._lock:
-            if wanted not in self._in_parts:
-                parts = split_trees(self._core)
+            if key not in self._in_parts:
+                parts = split_trees(self._core, gaps=gaps)
                 dropped = self.shared.outputs.keys() - wanted
                 with naming(self._artifact.source):
-                    self._in_parts[wanted] = (
+                    self._in_parts[key] = (
                         usual if parts is None else Session(cut(parts, drop_outputs=dropped), self.options)
                     )
-            return self._in_parts[wanted]
+            return self._in_parts[key]
 
     def _opened(self, wanted: frozenset[str]) -> Session:
         with self._lock:

@@ -27,13 +27,13 @@ class Method:
         """Raises InputError with every mismatch, InferenceError, or GraphMismatchError where the manifest is wrong."""
         rows = rows_of(data)
         if rows is not None and self._most and rows.length > self._most:
-            return answer_in_chunks(self._answer, rows, self._most)
+            return answer_in_chunks(self._answer, rows, self._most, self._graphs.threads)
         return self._answer(data)
 
     def _answer(self, data: Any) -> Any:
         decoder = self._decoder
         batch = self._packer.pack(data)
-        session = self._graphs.for_rows(batch.rows, self._tensors)
+        session = self._graphs.for_rows(batch.rows, batch.feeds, self._tensors)
         feeds = batch.feeds
         if len(feeds) > len(session.inputs):  # of a tensor that no answer depends on
             feeds = {name: feeds[name] for name in session.inputs}

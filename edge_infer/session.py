@@ -42,6 +42,7 @@ class Session:
         """Raises RuntimeFitError or ArtifactError where onnxruntime refuses the model, UsageError for bad options."""
         chosen = (options or SessionOptions()).checked()
         threads = _all_cpus() if chosen.threads == "all" else chosen.threads
+        self.threads = threads
         native = _native_options(chosen, threads)
         #: Only the process that made the threads has them.
         self._process = None if threads == 1 else os.getpid()

@@ -2,7 +2,7 @@
 
 onnxruntime takes each row through all trees; where these do not fit the cache, every row fetches them anew. In parts,
 all rows go through one part before the next. The parts' sums are added up, in another order than tree by tree: the
-converter's gate tells whether that holds (`Manifest.splits`).
+converter's gate tells whether that holds (`Manifest.splits`). Rows without a gap need no look for NaN at each branch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["LEAST_BRANCHES", "PART_BRANCHES", "split_trees"]
 
 #: Branches of all trees from which on an ensemble is split, and of one part: some 32 bytes each in onnxruntime.
 LEAST_BRANCHES: Final = 8192
-PART_BRANCHES: Final = 512
+PART_BRANCHES: Final = 1024
 _MOST_PARTS: Final = 256
 
 _NAME, _I, _T, _INTS, _TYPE = 1, 3, 5, 8, 20  # of AttributeProto
@@ -34,6 +34,8 @@ _UNPACKED: Final = re.compile(rb"(?:\x40[\x80-\xff]{0,9}[\x00-\x7f])+", re.DOTAL
 _AVERAGE, _SUM = 0, 1  # aggregate_function
 _CHILDREN: Final = ("nodes_truenodeids", "nodes_falsenodeids", "nodes_trueleafs", "nodes_falseleafs")
 _MEMBER: Final = 6  # nodes_modes: such branches have sets, which stand apart
+_ROUTES: Final = "nodes_missing_value_tracks_true"  # where NaN goes
+_COPIES: Final = frozenset({b"Cast", b"Concat", b"Gather", b"Identity", b"Reshape"})  # of numbers give no NaN
 
 
 class _Unlike(Exception):
@@ -52,10 +54,13 @@ class _Ensemble(NamedTuple):
         return found
 
 
-def split_trees(model: bytes, least: int = LEAST_BRANCHES, part: int = PART_BRANCHES) -> bytes | None:
+def split_trees(
+    model: bytes, *, gaps: bool = True, least: int = LEAST_BRANCHES, part: int = PART_BRANCHES
+) -> bytes | None:
     """The model with each TreeEnsemble of at least `least` branches as several of about `part` branches, added up.
 
-    None where there is none, or none that can be split.
+    gaps: whether the numbers that the model is given may be NaN; if not, nothing tells any more where NaN would go.
+    None where there is no such ensemble, or none that can be split.
     """
     pieces: list[bytes | memoryview] = []
     view, changed = memoryview(model), False
@@ -63,18 +68,28 @@ def split_trees(model: bytes, least: int = LEAST_BRANCHES, part: int = PART_BRAN
         if field != wire.MODEL_GRAPH:
             pieces.append(view[at:stop])
             continue
-        body = b"".join(_graph(model, value, stop, least, part))
+        body = b"".join(
+            _graph(model, value, stop, _Wish(least, part, frozenset() if gaps else _given(model, value, stop)))
+        )
         changed = len(body) != stop - value
         pieces.append(message(field, body))
     return b"".join(pieces) if changed else None
 
 
-def _graph(data: bytes, start: int, end: int, least: int, part: int) -> Iterator[bytes | memoryview]:
+class _Wish(NamedTuple):
+    """What is asked for. whole: tensors that hold no NaN."""
+
+    least: int
+    part: int
+    whole: frozenset[bytes]
+
+
+def _graph(data: bytes, start: int, end: int, wish: _Wish) -> Iterator[bytes | memoryview]:
     view, count = memoryview(data), 0
     for field, at, value, stop in wire.fields(data, start, end, wire.GRAPH_WIRES):
         parts = None
-        if field == wire.GRAPH_NODE and stop - value > least:  # a branch takes more than a byte
-            parts = _split(data, value, stop, least, part, count)
+        if field == wire.GRAPH_NODE and stop - value > wish.least:  # a branch takes more than a byte
+            parts = _split(data, value, stop, wish, count)
         if parts is None:
             yield view[at:stop]
         else:
@@ -82,12 +97,14 @@ def _graph(data: bytes, start: int, end: int, least: int, part: int) -> Iterator
             yield parts
 
 
-def _split(data: bytes, start: int, stop: int, least: int, part: int, count: int) -> bytes | None:
+def _split(data: bytes, start: int, stop: int, wish: _Wish, count: int) -> bytes | None:
     try:
         ensemble = _read(data, start, stop)
-        if len(ensemble.ints("nodes_featureids")) < least:
+        if len(ensemble.ints("nodes_featureids")) < wish.least:
             return None
-        return _written(ensemble, part, f"split{count}_")
+        if wish.whole.issuperset(ensemble.inputs):
+            ensemble.attributes.pop(_ROUTES, None)
+        return _written(ensemble, wish.part, f"split{count}_")
     except (_Unlike, ValueError, IndexError):
         return None
 
@@ -95,7 +112,25 @@ def _split(data: bytes, start: int, stop: int, least: int, part: int, count: int
 # --- reading ----------------------------------------------------------------------------
 
 
-def _read(data: bytes, start: int, stop: int) -> _Ensemble:
+def _given(data: bytes, start: int, end: int) -> frozenset[bytes]:
+    """The inputs of a graph, and what only copies their values: other nodes could make NaN of numbers."""
+    given: set[bytes] = set()
+    for field, _, value, stop in wire.fields(data, start, end, wire.GRAPH_WIRES):
+        if field == wire.GRAPH_INPUT:
+            given.update(data[at:to] for name, _, at, to in wire.fields(data, value, stop) if name == wire.VALUE_NAME)
+        elif field == wire.GRAPH_INITIALIZER:
+            given.add(data[slice(*wire.constant_name(data, field, value, stop))])
+    for field, _, value, stop in wire.fields(data, start, end, wire.GRAPH_WIRES):
+        if field == wire.GRAPH_NODE:
+            names, _ = _names(data, value, stop)
+            copies = _COPIES.issuperset(names[wire.NODE_OP_TYPE]) and not any(names[wire.NODE_DOMAIN])
+            if copies and given.issuperset(names[wire.NODE_INPUT]):
+                given.update(names[wire.NODE_OUTPUT])
+    return frozenset(given)
+
+
+def _names(data: bytes, start: int, stop: int) -> tuple[dict[int, list[bytes]], list[tuple[int, int]]]:
+    """The texts of a node by field, and where its attributes are."""
     fields = (wire.NODE_INPUT, wire.NODE_OUTPUT, wire.NODE_OP_TYPE, wire.NODE_DOMAIN)
     names: dict[int, list[bytes]] = {field: [] for field in fields}
     spans: list[tuple[int, int]] = []
@@ -104,6 +139,11 @@ def _read(data: bytes, start: int, stop: int) -> _Ensemble:
             names[field].append(data[value:end])
         elif field == wire.NODE_ATTRIBUTE:
             spans.append((value, end))
+    return names, spans
+
+
+def _read(data: bytes, start: int, stop: int) -> _Ensemble:
+    names, spans = _names(data, start, stop)
     if names[wire.NODE_OP_TYPE] != [b"TreeEnsemble"] or names[wire.NODE_DOMAIN] != [b"ai.onnx.ml"]:
         raise _Unlike
     (output,) = names[wire.NODE_OUTPUT]

@@ -229,10 +229,13 @@ def _groups(inputs: Inputs) -> list[Group]:
 
 
 def _all_finite(tensor: NDArray[Any]) -> bool:
-    """By their norm where they are few. For more of them BLAS starts threads of its own, and waits for those."""
+    """By their norm where they are few: for more, BLAS starts threads of its own, and waits for those. Nothing is
+    allocated: memory for a truth value of each would be taken from the system and given back with every chunk.
+    """
     flat = tensor.ravel()
-    few = len(flat) <= ONE_THREAD
-    return bool((few and np.isfinite(np.vdot(flat, flat))) or np.isfinite(tensor).all())
+    if len(flat) <= ONE_THREAD and np.isfinite(np.vdot(flat, flat)):
+        return True
+    return not len(flat) or bool(flat.min() > -np.inf and flat.max() < np.inf)  # NaN is neither
 
 
 def _length(column: NDArray[Any] | Coded) -> int:

@@ -116,8 +116,12 @@ def _replay_in_parts(model: Model, goldens: Goldens) -> list[str]:
     """The same as many rows run, where large ensembles of trees run in parts."""
     if not model.manifest.splits:
         return []
+    full = [place for place, row in enumerate(goldens.rows) if None not in row]  # they take another way
+    answers = {method: tuple(rows[place] for place in full) for method, rows in goldens.answers.items()}
+    without_gaps = goldens._replace(rows=tuple(goldens.rows[place] for place in full), answers=answers)
     with Model(model.artifact, SessionOptions(split_rows=1)) as in_parts:
-        return [f"with trees in parts, {difference}" for difference in replay(in_parts, goldens)]
+        differing = replay(in_parts, goldens) or (replay(in_parts, without_gaps) if full else [])
+        return [f"with trees in parts, {difference}" for difference in differing]
 
 
 def _differences(method: str, got: Any, goldens: Goldens) -> list[str]:

@@ -50,7 +50,7 @@ def _thread_counts(cpus: int) -> list[int]:
 AXES: Final = (
     Axis("threads", _thread_counts),
     Axis("spinning", lambda cpus: (False, True), lambda options, rows: options.threads != 1),
-    Axis("chunk_bytes", lambda cpus: (1 << 18, 1 << 20, 1 << 22, 0), lambda options, rows: rows > 1),
+    Axis("chunk_bytes", lambda cpus: (1 << 19, 1 << 21, 1 << 23, 0), lambda options, rows: rows > 1),
     Axis("split_rows", lambda cpus: (SessionOptions().split_rows, 1, 0), lambda options, rows: rows > 1),
 )
 

@@ -255,7 +255,7 @@ def test_a_search_that_finds_nothing_removes_the_older_record(
 ) -> None:
     faster(monkeypatch, chunk_bytes=0)
     assert run("bench", PENGUINS, "--tune", "--rows", "50", *QUICK).code == 0
-    faster(monkeypatch, chunk_bytes=1 << 20)
+    faster(monkeypatch, chunk_bytes=1 << 21)
     ran = run("bench", PENGUINS, "--tune", "--rows", "50", *QUICK)
     assert "the defaults stay. The older record of this device was removed." in " ".join(ran.out.split())
     assert list((configuration / "tuned").iterdir()) == []

@@ -264,7 +264,7 @@ def test_what_does_not_matter_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> N
     assert tried == {SessionOptions()}
     tried = {candidate.options for candidate in tuned(monkeypatch, {}, rows=1, cpus=6).candidates}
     assert {options.threads for options in tried} == {1, 2, 4, 6}
-    assert {options.chunk_bytes for options in tried} == {1 << 20}
+    assert {options.chunk_bytes for options in tried} == {1 << 21}
     assert not any(options.spinning for options in tried)
 
 

@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 
 import edge_infer
 from edge_infer import InputError, Model, SessionOptions
+from edge_infer.chunks import answer_in_chunks
+from edge_infer.errors import InferenceError
+from edge_infer.frames import Rows
 from tests.runtime.samples import DIABETES, PENGUINS, RECORD
 
 ONE_CHUNK = SessionOptions(chunk_bytes=0)
@@ -41,14 +44,20 @@ def people(rows: int) -> pd.DataFrame:
     return pd.DataFrame(records).assign(bill_length_mm=rng.normal(44, 5, rows), body_mass_g=rng.normal(4200, 800, rows))
 
 
+@pytest.fixture(scope="module", params=[1, 3])
+def threads(request: pytest.FixtureRequest) -> int:
+    count: int = request.param
+    return count
+
+
 @pytest.fixture(scope="module")
 def together() -> Model:
     return edge_infer.load(PENGUINS, options=ONE_CHUNK)
 
 
 @pytest.fixture(scope="module")
-def chunked() -> Model:
-    return edge_infer.load(PENGUINS, options=TINY)
+def chunked(threads: int) -> Model:
+    return edge_infer.load(PENGUINS, options=TINY._replace(threads=threads))
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -108,3 +117,18 @@ def test_many_rows_do_not_take_memory_for_all_of_them() -> None:
         tracemalloc.stop()
     assert peaks[0] > 300_000 * 10 * 4
     assert peaks[1] < 300_000 * 10 * 4 / 4
+
+
+def test_another_error_of_a_chunk_ends_the_call_whatever_the_threads() -> None:
+    """Nothing hangs, and no answer is given that is partly empty."""
+    rows = Rows(40, range)
+
+    def answer(part: range) -> Any:
+        if 17 in part:
+            raise InferenceError("onnxruntime failed")
+        return np.array(part)
+
+    for threads in (1, 4):
+        with pytest.raises(InferenceError):
+            answer_in_chunks(answer, rows, 2, threads)
+        np.testing.assert_array_equal(answer_in_chunks(np.array, rows, 2, threads), range(40))

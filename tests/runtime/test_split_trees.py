@@ -20,6 +20,8 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 import edge_infer
 from edge_infer import SessionOptions
@@ -170,6 +172,31 @@ def test_a_list_of_whole_numbers_that_is_cut_off_is_told(data: bytes) -> None:
         read_varints(data)
 
 
+ROUTES = "nodes_missing_value_tracks_true"
+
+
+def test_where_no_number_is_missing_no_branch_looks_for_nan() -> None:
+    """LightGBM sends NaN where it would send 0, so half of its branches have a route."""
+    data = converted("lightgbm").data
+    usual, bare = (_ensembles(split_trees(data, gaps=gaps, least=2, part=100) or b"") for gaps in (True, False))
+    assert all(len(part[ROUTES]) for part in usual)
+    assert not any(ROUTES in part for part in bare)
+    split = split_trees(data, gaps=False, least=2, part=100)
+    np.testing.assert_allclose(run(split or b"", X)["prediction"], run(data, X)["prediction"], rtol=1e-12)
+
+
+def test_routes_stay_where_a_node_before_the_trees_can_make_nan() -> None:
+    """The square root of a number below 0, where no cell of the row is missing."""
+    scaled = make_pipeline(FunctionTransformer(np.sqrt), LGBMClassifier(n_estimators=20, n_jobs=1, verbose=-1))
+    with np.errstate(invalid="ignore"):
+        data = convert(scaled.fit(X, LABELS > 0), data=X[:300], name="roots").data
+        wanted = scaled.predict(X)
+    parts = split_trees(data, gaps=False, least=2, part=50)
+    assert parts is not None
+    assert all(ROUTES in part for part in _ensembles(parts))
+    np.testing.assert_array_equal(run(parts, X)["label"], wanted)
+
+
 # --- when a model runs in parts -----------------------------------------------------------
 
 
@@ -191,6 +218,16 @@ def test_many_rows_of_a_large_ensemble_run_in_parts_and_few_do_not() -> None:
     never = edge_infer.load(conversion.data, options=SessionOptions(split_rows=0))
     np.testing.assert_array_equal(never.predict(X), model.predict(X))
     assert not never._graphs._in_parts
+
+
+def test_rows_with_and_without_gaps_answer_alike_in_parts() -> None:
+    model = LGBMRegressor(n_estimators=400, num_leaves=31, random_state=0, n_jobs=1, verbose=-1).fit(X, Y)
+    gaps = np.where(RNG.random(X.shape) < 0.1, np.nan, X)
+    loaded = edge_infer.load(convert(model, data=X[:300], name="gaps").data)
+    assert loaded.manifest.splits
+    for rows in (X, gaps, X[:99], gaps[:99]):
+        np.testing.assert_allclose(loaded.predict(rows), model.predict(rows), rtol=1e-6)
+    assert {gaps for _, gaps in loaded._graphs._in_parts} == {True, False}
 
 
 def test_small_models_do_not_say_that_they_split() -> None:
@@ -218,9 +255,9 @@ def test_verification_replays_the_golden_rows_in_parts(monkeypatch: pytest.Monke
     assert "with trees in parts" in goldens.detail
 
 
-def _doubled(data: bytes) -> bytes:
+def _doubled(data: bytes, *, gaps: bool) -> bytes:
     """Parts whose sums are wrong: the leaves' weights doubled."""
-    model = onnx.load_from_string(split_trees(data) or b"")
+    model = onnx.load_from_string(split_trees(data, gaps=gaps) or b"")
     for node in model.graph.node:
         for attribute in node.attribute:
             if attribute.name == "leaf_weights":
