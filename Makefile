@@ -8,7 +8,8 @@ LOCK := requirements/dev.lock
 STAMP := $(VENV)/.installed
 BIN := $(VENV)/bin
 LOWEST := requirements/lowest.lock
-SPAN_TESTS := tests/compat tests/convert/boosters tests/convert/operators/test_trees.py \
+SPAN_TESTS := tests/compat tests/runtime/test_split_trees.py tests/convert/boosters \
+    tests/convert/operators/test_trees.py tests/convert/passes/test_trees.py \
     $(addprefix tests/convert/test_,differential.py gate.py schema.py structural_proof.py)
 GOLDEN_TESTS = $(shell grep -rl --include='test_*.py' update_goldens tests)
 PIP_QUIET := -qq --disable-pip-version-check --no-input

@@ -147,7 +147,24 @@ def _read(data: bytes, start: int, stop: int) -> _Ensemble:
     if names[wire.NODE_OP_TYPE] != [b"TreeEnsemble"] or names[wire.NODE_DOMAIN] != [b"ai.onnx.ml"]:
         raise _Unlike
     (output,) = names[wire.NODE_OUTPUT]
-    return _Ensemble(names[wire.NODE_INPUT], output, dict(_attribute(data, *span) for span in spans))
+    ensemble = _Ensemble(names[wire.NODE_INPUT], output, dict(_attribute(data, *span) for span in spans))
+    _check(ensemble)
+    return ensemble
+
+
+def _check(ensemble: _Ensemble) -> None:
+    """All lists are there, and of one length. Raises _Unlike."""
+    attributes = ensemble.attributes
+    lengths = {"nodes_": len(ensemble.ints("nodes_featureids")), "leaf_": len(ensemble.ints("leaf_targetids"))}
+    for name in ("nodes_splits", "nodes_modes", "leaf_weights", *_CHILDREN):
+        if not isinstance(attributes.get(name), np.ndarray):
+            raise _Unlike
+    for name, value in attributes.items():
+        for prefix, length in lengths.items():
+            if name.startswith(prefix) and (not isinstance(value, np.ndarray) or value.shape != (length,)):
+                raise _Unlike
+    if not isinstance(attributes.get("n_targets"), int) or attributes["leaf_weights"].dtype.kind != "f":
+        raise _Unlike
 
 
 def _attribute(data: bytes, start: int, stop: int) -> tuple[str, Any]:
@@ -192,9 +209,9 @@ def _tensor(data: bytes, start: int, stop: int) -> NDArray[Any]:
 def _written(ensemble: _Ensemble, part: int, prefix: str) -> bytes:
     """The parts' nodes, and what adds them up, as fields of a graph."""
     attributes = ensemble.attributes
-    weights, modes = attributes.get("leaf_weights"), attributes.get("nodes_modes")
+    weights = attributes["leaf_weights"]
     plain = attributes.get("aggregate_function", _SUM) in (_AVERAGE, _SUM) and not attributes.get("post_transform", 0)
-    if weights is None or modes is None or not plain or (modes == _MEMBER).any():
+    if not plain or (attributes["nodes_modes"] == _MEMBER).any():
         raise _Unlike
     roots = ensemble.ints("tree_roots")
     branch_owner, leaf_owner = _owners(ensemble, len(weights))
@@ -214,14 +231,14 @@ def _written(ensemble: _Ensemble, part: int, prefix: str) -> bytes:
     return b"".join([*nodes, _node(b"Sum", sums, total), divided, _constant(count, len(roots), weights.dtype)])
 
 
-def _owners(ensemble: _Ensemble, leaves: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _owners(ensemble: _Ensemble, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The tree of each branch and of each leaf; of leaves that no tree reaches, −1.
 
-    Raises _Unlike where two trees share a node, or a branch belongs to none.
+    Raises _Unlike where two trees share a node, a branch belongs to none, or a child is not there.
     """
     roots = ensemble.ints("tree_roots")
     yes, no, yes_leaf, no_leaf = (ensemble.ints(name) for name in _CHILDREN)
-    branch_owner, leaf_owner = np.full(len(yes), -1), np.full(leaves, -1)
+    branch_owner, leaf_owner = np.full(len(yes), -1), np.full(count, -1)
     at, tree = roots, np.arange(len(roots))
     while len(at):
         if len(np.unique(at)) < len(at) or (branch_owner[at] >= 0).any():
@@ -230,7 +247,13 @@ def _owners(ensemble: _Ensemble, leaves: int) -> tuple[NDArray[np.int64], NDArra
         child = np.concatenate([yes[at], no[at]])
         is_leaf = np.concatenate([yes_leaf[at], no_leaf[at]]) != 0
         owner = np.concatenate([tree, tree])
-        leaf_owner[child[is_leaf]] = owner[is_leaf]
+        if (child < 0).any():  # numpy would count from the end
+            raise _Unlike
+        leaves, owners = child[is_leaf], owner[is_leaf]
+        shared = (leaf_owner[leaves] >= 0) & (leaf_owner[leaves] != owners)
+        leaf_owner[leaves] = owners
+        if shared.any() or (leaf_owner[leaves] != owners).any():
+            raise _Unlike
         at, tree = child[~is_leaf], owner[~is_leaf]
     if (branch_owner < 0).any():
         raise _Unlike

@@ -16,7 +16,7 @@ from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Lasso, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import edge_infer
@@ -38,6 +38,13 @@ def prepared(dense: bool = True) -> Any:
 
 MODELS: dict[str, tuple[Any, set[str]]] = {
     "a tree": (make_pipeline(prepared(), DecisionTreeClassifier(max_depth=2, random_state=0)), {"a", "t"}),
+    "an ordered text": (
+        make_pipeline(
+            make_column_transformer((OrdinalEncoder(), TEXTS), ("passthrough", NUMBERS)),
+            DecisionTreeClassifier(max_depth=2, random_state=0),
+        ),
+        {"a", "t"},
+    ),
     "boosting": (make_pipeline(prepared(), GradientBoostingClassifier(n_estimators=1, max_depth=1)), {"a"}),
     "chosen features": (
         make_pipeline(make_column_transformer((SelectKBest(k=1), NUMBERS), remainder="drop"), LogisticRegression()),

@@ -133,6 +133,13 @@ def _set(name: str, value: int, place: int = 3) -> Any:
     return change
 
 
+def _share_a_leaf(attributes: dict[str, Any]) -> None:
+    """The last branch with a leaf is given the first leaf, of another tree."""
+    leaves = attributes["nodes_falseleafs"].ints
+    last = max(place for place, leaf in enumerate(leaves) if leaf)
+    attributes["nodes_falsenodeids"].ints[last] = 1
+
+
 HOSTILE: dict[str, Any] = {
     "a child that is its own parent": _set("nodes_falsenodeids", 0, 0),
     "a child beyond the end": _set("nodes_truenodeids", 10**9),
@@ -142,6 +149,9 @@ HOSTILE: dict[str, Any] = {
     "too few modes": lambda a: a["nodes_modes"].t.CopyFrom(numpy_helper.from_array(np.zeros(2, np.uint8))),
     "too few leaves": lambda a: a["leaf_targetids"].ints.pop(),
     "a number in place of a list": lambda a: a["nodes_featureids"].ClearField("ints"),
+    "no leaves": lambda a: a["leaf_targetids"].ClearField("ints"),
+    "a leaf of two trees": _share_a_leaf,
+    "no number of targets": lambda a: a["n_targets"].ClearField("i"),
     "modes as text": lambda a: a["nodes_modes"].t.CopyFrom(numpy_helper.from_array(np.array(["x"], dtype=object))),
 }
 

@@ -55,11 +55,8 @@ class EnsembleNode:
         return numpy_helper.to_array(self._attributes[name].t)
 
 
-def set_branches(node: NodeProto, new: EnsembleNode, members: Sequence[NDArray[np.float64]]) -> None:
-    """Write the branches of `new` in place of those that the node has; its leaves stay.
-
-    members: the set of each MEMBER branch, in order.
-    """
+def set_branches(node: NodeProto, new: EnsembleNode) -> None:
+    """Write the branches of `new` in place of those that the node has; its leaves stay, and its sets."""
     ints = {
         "nodes_featureids": new.feature,
         "nodes_truenodeids": new.yes,
@@ -69,11 +66,7 @@ def set_branches(node: NodeProto, new: EnsembleNode, members: Sequence[NDArray[n
         "nodes_missing_value_tracks_true": new.missing,
     }
     tensors = {"nodes_splits": new.split, "nodes_modes": new.mode}
-    if members:
-        tensors["membership_values"] = memberships(members, new.split.dtype)
     kept: list[AttributeProto] = [a for a in node.attribute if a.name not in ints and a.name not in tensors]
-    if not members:
-        kept = [a for a in kept if a.name != "membership_values"]
     changed = NodeProto()
     changed.attribute.extend(kept)
     for name, values in ints.items():

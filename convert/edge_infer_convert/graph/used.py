@@ -73,6 +73,8 @@ class _Follower:
             depends = self._product(node, told)
         elif not node.domain and node.op_type in ("Concat", "Gather") and _option(node, "axis") in (1, -1):
             depends = self._concat(node, told) if node.op_type == "Concat" else self._gather(node, told)
+        elif not node.domain and node.op_type == "Gather":
+            depends = self._looked_up(node, told)
         if depends is None:
             depends = _together(told.get(name, frozenset()) for name in View.reads(node))
         return dict.fromkeys(node.output, depends)
@@ -121,6 +123,11 @@ class _Follower:
         if places is None or not isinstance(depends, list) or places.ndim > 1:
             return None
         return depends[int(places)] if places.ndim == 0 else [depends[place] for place in places.tolist()]
+
+    def _looked_up(self, node: NodeProto, told: Mapping[str, _Depends]) -> _Depends | None:
+        """A number for each code, by a list of them."""
+        table = self._view.constant(node.input[0])
+        return told.get(node.input[1]) if table is not None and table.ndim == 1 else None
 
     def _split(self, node: NodeProto, told: Mapping[str, _Depends]) -> dict[str, _Depends] | None:
         depends = told.get(node.input[0])

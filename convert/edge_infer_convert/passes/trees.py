@@ -2,8 +2,9 @@
 
 A scaler keeps the order of numbers, so g(x) ≤ t holds exactly for all x up to some number, the largest for which it
 does: bisection over the floats finds it, in the very arithmetic that the graph would do. An imputer tells where NaN
-goes. A column that encodes a text has a number for each code, so a branch on it is a set of codes: all but one of a
-one-hot column (x ≠ code), those up to one of an ordered encoder (x ≤ code). No answer changes in a bit.
+goes. A text that is encoded as one number is looked up, and its branches stay. One that is encoded as several columns
+has a number for each code in each, so that a branch is one on codes: all but one for a one-hot column (x ≠ code). No
+answer changes in a bit.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from onnx import NodeProto, helper
 from edge_infer_convert.graph.builder import ML
 from edge_infer_convert.graph.ensemble_node import LEQ, LT, MEMBER, NEQ, EnsembleNode, set_branches
 from edge_infer_convert.passes.origins import FILL, Looked, Origin, Origins, Scaled, applied
-from edge_infer_convert.passes.view import Known, View
+from edge_infer_convert.passes.view import Codes, Known, View
 
 __all__ = ["largest_that_holds", "move_into_trees"]
 
-_MOST_MEMBERS: Final = 8  # codes in the sets of a column, for each of its branches: they are written out
+_CODES: Final = ""  # no tensor has this name
 
 
 def move_into_trees(view: View, known: Known) -> bool:
@@ -41,38 +42,55 @@ def _move(view: View, known: Known, node: NodeProto) -> bool:
     layout = None if origins is None else _laid_out(known, origins, used, trees.split.dtype)
     if origins is None or layout is None:
         return False
-    branches = _Branches(trees, known)
+    branches = _Branches(trees, known, layout)
     for column in used:
         at = np.flatnonzero(trees.feature == column)
         if not branches.move(at, origins[column], layout.place(origins[column])):
             return False
     view.keep(node)
-    set_branches(node, trees, branches.all_members())
+    trees.feature = branches.feature
+    set_branches(node, trees)
     node.input[0] = layout.joined(view, known, node)
     return True
 
 
 class _Layout(NamedTuple):
-    """The tensor that the trees read from now on: root tensors side by side, then all codes."""
+    """The tensor that the trees read from now on: root tensors side by side, then a column for each text column.
+
+    That holds its codes or, for the text columns in `lone`, the one number that each code stands for.
+    """
 
     roots: list[str]
     offsets: dict[str, int]
     dtype: np.dtype[Any]
-    codes: str | None
+    codes: Codes | None
+    lone: dict[int, NDArray[Any]]
 
     def place(self, origin: Origin) -> int:
         if isinstance(origin, Scaled):
             return self.offsets[origin.root] + origin.column
-        return self.offsets[self.codes or ""] + origin.column
+        return self.offsets[_CODES] + origin.column
 
     def joined(self, view: View, known: Known, node: NodeProto) -> str:
         """Its name; casts and joins what has to be, before the node."""
         elem_type = helper.np_dtype_to_tensor_dtype(self.dtype)
         parts = [
             name if known.types.get(name) == elem_type else view.before(node, "Cast", name, to=elem_type)
-            for name in [*self.roots, *([self.codes] if self.codes else [])]
+            for name in self.roots
         ]
+        if self.codes and self.lone:
+            parts.append(
+                view.before(node, "Gather", view.add_constant(self._table(self.codes)), self.codes.name, axis=0)
+            )
+        elif self.codes:
+            parts.append(view.before(node, "Cast", self.codes.name, to=elem_type))
         return parts[0] if len(parts) == 1 else view.before(node, "Concat", *parts, axis=1)
+
+    def _table(self, codes: Codes) -> NDArray[Any]:
+        table = np.arange(codes.total).astype(self.dtype)
+        for column, values in self.lone.items():
+            table[codes.rows(column)] = values
+        return table
 
 
 def _laid_out(known: Known, origins: Sequence[Origin], used: Sequence[int], dtype: np.dtype[Any]) -> _Layout | None:
@@ -88,9 +106,17 @@ def _laid_out(known: Known, origins: Sequence[Origin], used: Sequence[int], dtyp
     for name in roots:
         offsets[name] = start
         start += int(known.shapes[name][1] or 0)
-    if codes is not None:
-        offsets[codes.name] = start
-    return _Layout(roots, offsets, dtype, None if codes is None else codes.name)
+    offsets[_CODES] = start
+    return _Layout(roots, offsets, dtype, codes, _lone(origins, used))
+
+
+def _lone(origins: Sequence[Origin], used: Sequence[int]) -> dict[int, NDArray[Any]]:
+    """The numbers by code of each text column that is encoded as one column, of those that the trees read."""
+    found: dict[int, dict[bytes, NDArray[Any]]] = {}
+    for origin in (origins[column] for column in used):
+        if isinstance(origin, Looked):
+            found.setdefault(origin.column, {})[origin.values.tobytes()] = origin.values
+    return {column: next(iter(each.values())) for column, each in found.items() if len(each) == 1}
 
 
 def _saves_nodes(origins: Sequence[Origin], used: Sequence[int], roots: Sequence[str]) -> bool:
@@ -104,17 +130,10 @@ def _saves_nodes(origins: Sequence[Origin], used: Sequence[int], roots: Sequence
 class _Branches:
     """The branches of an ensemble, rewritten column by column."""
 
-    def __init__(self, trees: EnsembleNode, known: Known) -> None:
-        self.trees, self.known = trees, known
-        member = np.flatnonzero(trees.mode == MEMBER)
-        self.members = dict(zip(member.tolist(), trees.members(member), strict=True)) if len(member) else {}
+    def __init__(self, trees: EnsembleNode, known: Known, layout: _Layout) -> None:
+        self.trees, self.known, self.lone = trees, known, layout.lone
         trees.split, trees.mode = trees.split.copy(), trees.mode.copy()
         self.feature = trees.feature.copy()  # `trees.feature` tells the old ones until all are moved
-
-    def all_members(self) -> list[NDArray[Any]]:
-        """The sets in the order of their branches; the new features stand in the ensemble from now on."""
-        self.trees.feature = self.feature
-        return [self.members[place] for place in np.flatnonzero(self.trees.mode == MEMBER).tolist()]
 
     def move(self, at: NDArray[np.int64], origin: Origin, feature: int) -> bool:
         """The branches `at`, which compare one column, compare what it comes from; False where they cannot."""
@@ -136,9 +155,8 @@ class _Branches:
 
         dtype = self.known.dtype(origin.root) or trees.split.dtype
         if any(op == FILL for op, _ in origin.steps):
-            trees.missing[at] = np.where(
-                self._stays_nan(origin), trees.missing[at], holds(np.full(len(at), np.nan, dtype))
-            )
+            filled = holds(np.full(len(at), np.nan, dtype))
+            trees.missing[at] = np.where(self._stays_nan(origin), trees.missing[at], filled)
         trees.split[at] = largest_that_holds(holds, dtype, len(at)).astype(split.dtype)
         trees.mode[at] = LEQ
         return True
@@ -151,25 +169,26 @@ class _Branches:
         return bool(np.isnan(x[0]))
 
     def _of_codes(self, at: NDArray[np.int64], origin: Looked) -> bool:
-        """Branches with the same set of codes are few: one look at each."""
+        """Branches with the same codes are few kinds: each is looked at once."""
+        if origin.column in self.lone:
+            return True
         trees, codes = self.trees, self.known.codes
         assert codes is not None
-        kinds = list(zip(trees.mode[at].tolist(), trees.split[at].tolist(), trees.missing[at].tolist(), strict=True))
-        first, told, members = codes.first[origin.column], dict[Any, _Test](), 0
+        values, first = origin.values.astype(trees.split.dtype), codes.first[origin.column]
+        kinds = zip(trees.mode[at].tolist(), trees.split[at].tolist(), trees.missing[at].tolist(), strict=True)
+        told: dict[tuple[int, float, bool], _Test | None] = {}
         for place, kind in zip(at.tolist(), kinds, strict=True):
-            key = (*kind, tuple(self.members[place].tolist())) if kind[0] == MEMBER else kind
-            if key not in told:
-                told[key] = _test(_chosen(origin.values.astype(trees.split.dtype), key), first)
-            self._set(place, told[key])
-            members += len(told[key].members)
-        return members <= _MOST_MEMBERS * len(at)
+            if kind not in told:
+                told[kind] = _test(_chosen(values, *kind), first) if kind[0] != MEMBER else None
+            test = told[kind]
+            if test is None:
+                return False
+            self._set(place, test)
+        return True
 
     def _set(self, place: int, test: _Test) -> None:
         trees = self.trees
         trees.mode[place], trees.split[place], trees.missing[place] = test.mode, test.split, False
-        self.members.pop(place, None)
-        if test.mode == MEMBER:
-            self.members[place] = np.array(test.members, np.float64)
         if test.turned:
             for one, other in ((trees.yes, trees.no), (trees.yes_leaf, trees.no_leaf)):
                 one[place], other[place] = other[place], one[place]
@@ -180,36 +199,32 @@ class _Test(NamedTuple):
 
     mode: int
     split: float
-    members: tuple[int, ...] = ()
     turned: bool = False
 
 
-def _chosen(values: NDArray[Any], kind: tuple[Any, ...]) -> NDArray[np.bool_]:
+def _chosen(values: NDArray[Any], mode: int, split: float, missing: bool) -> NDArray[np.bool_]:
     """For which codes a branch on their values holds."""
-    mode, split, missing, *members = kind
-    if mode == MEMBER:
-        holds = np.isin(values, members[0])
-    else:
-        holds = {LEQ: values <= split, LT: values < split, NEQ: values != split}[mode]
+    holds = {LEQ: values <= split, LT: values < split, NEQ: values != split}[mode]
     return np.asarray(np.where(np.isnan(values), missing, holds))
 
 
-def _test(chosen: NDArray[np.bool_], first: int) -> _Test:
-    """The plainest branch that holds for these codes; codes are counted from `first`.
+def _test(chosen: NDArray[np.bool_], first: int) -> _Test | None:
+    """The branch that holds for these codes, which are counted from `first`; None where it would have to be a set.
 
-    Never x = code: onnxruntime 1.32 makes a set of such branches in a row, and loses rows.
+    Never x = code, and no sets: onnxruntime 1.32 makes one set of such branches in a row and loses rows, 1.21 does so
+    with sets.
     """
-    count, total = int(chosen.sum()), len(chosen)
-    if count == total:
+    total = len(chosen)
+    if chosen.all():
         return _Test(LEQ, float(first + total))
     for holds, turned in ((chosen, False), (~chosen, True)):
-        if holds[: int(holds.sum())].all():  # those up to one
-            return _Test(LEQ, float(first + int(holds.sum()) - 1), turned=turned)
+        count = int(holds.sum())
+        if holds[:count].all():  # those up to one
+            return _Test(LEQ, float(first + count - 1), turned)
     for holds, turned in ((chosen, False), (~chosen, True)):
-        if int((~holds).sum()) == 1:  # all but one
-            return _Test(NEQ, float(first + int(np.flatnonzero(~holds)[0])), turned=turned)
-    fewer = chosen if count <= total - count else ~chosen
-    return _Test(MEMBER, 0.0, tuple((first + np.flatnonzero(fewer)).tolist()), turned=fewer is not chosen)
+        if int(holds.sum()) == total - 1:  # all but one
+            return _Test(NEQ, float(first + int(np.flatnonzero(~holds)[0])), turned)
+    return None
 
 
 def largest_that_holds(holds: Any, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
