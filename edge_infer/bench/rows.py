@@ -181,5 +181,5 @@ def rows_of_data(data: Any, *, single: bool, inputs: Inputs) -> tuple[tuple[Any,
 
 def _cells(row: Any, names: Sequence[str]) -> tuple[Any, ...]:
     if isinstance(row, Mapping):
-        return tuple(row[name] for name in names)
+        return tuple(row.get(name) for name in names)  # one that no answer depends on may be left out
     return (row,) if isinstance(row, str) else tuple(row)

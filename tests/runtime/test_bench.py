@@ -119,6 +119,7 @@ def test_rows_of_a_caller_are_cells_in_the_order_of_the_columns() -> None:
     expected = tuple(RECORD[name] for name in names)
     backwards = dict(reversed(list(RECORD.items())))
     assert rows_of_data(backwards, single=True, inputs=inputs) == (expected,)
+    assert rows_of_data([{}], single=False, inputs=inputs) == ((None,) * len(expected),), "of columns that are not used"
     assert rows_of_data([backwards, list(expected)], single=False, inputs=inputs) == (expected, expected)
     assert rows_of_data(np.array([expected], dtype=object), single=False, inputs=inputs) == (expected,)
 
