@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_infer.errors import GraphMismatchError
 from edge_infer.manifest import Output
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # takes more than half a millisecond to import
 
 __all__ = ["Decoder", "Give"]
 

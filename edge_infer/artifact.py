@@ -6,11 +6,10 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge_infer import wire
 from edge_infer.errors import ArtifactError, GraphMismatchError, LimitError, RuntimeFitError
-from edge_infer.goldens import Goldens, parse_goldens
 from edge_infer.limits import LIMITS, Limits
 from edge_infer.manifest import (
     KEY_GOLDENS,
@@ -22,9 +21,11 @@ from edge_infer.manifest import (
     Tensor,
     parse_manifest,
 )
-from edge_infer.plain_onnx import manifest_from_graph
 from edge_infer.strict_json import parse
 from edge_infer.wire import ModelFacts, TensorInfo
+
+if TYPE_CHECKING:
+    from edge_infer.goldens import Goldens
 
 __all__ = ["Artifact", "naming", "parse_artifact", "read_artifact"]
 
@@ -55,6 +56,8 @@ class Artifact(NamedTuple):
         text = self.facts.metadata.get(KEY_GOLDENS)
         if text is None or not self.described:
             return None
+        from edge_infer.goldens import parse_goldens  # to verify only
+
         with naming(self.source):
             return parse_goldens(text, self.manifest, limits)
 
@@ -104,10 +107,16 @@ def parse_artifact(data: bytes, *, source: str | None = None, limits: Limits = L
         facts = wire.scan(data, limits)
         wire.check_contents(facts)
         text = facts.metadata.get(KEY_MANIFEST)
-        manifest = manifest_from_graph(facts, limits) if text is None else parse_manifest(text, limits)
+        manifest = _of_graph(facts, limits) if text is None else parse_manifest(text, limits)
         if text is not None:
             _check_agreement(manifest, facts)
     return Artifact(data, facts, manifest, text is not None, source)
+
+
+def _of_graph(facts: ModelFacts, limits: Limits) -> Manifest:
+    from edge_infer.plain_onnx import manifest_from_graph
+
+    return manifest_from_graph(facts, limits)
 
 
 @contextmanager

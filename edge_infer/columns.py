@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_infer.manifest import Column, Cut, Inputs, Tensor
 from edge_infer.time_units import BadTime, units_of, units_of_all
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # takes more than half a millisecond to import
 
 __all__ = ["EXACT", "Coded", "ColumnReader", "Misfit", "cells", "column_readers", "is_missing", "misfits"]
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from _thread import allocate_lock  # threading.Lock itself; the module threading takes a millisecond to import
 from collections.abc import Mapping
-from typing import Any, Final
+from copy import copy
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_infer.artifact import Artifact, naming
 from edge_infer.cut import NewInput, cut
 from edge_infer.errors import InferenceError
 from edge_infer.options import SessionOptions
 from edge_infer.session import Session
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # takes more than half a millisecond to import
 
 __all__ = ["Graphs"]
 
@@ -37,6 +40,12 @@ class Graphs:
         with naming(artifact.source):
             self._core = _core(artifact)
             self._shared: Session | None = Session(self._core, options)
+
+    def splitting_from(self, rows: int) -> Graphs:
+        """The same sessions, with another option `split_rows`."""
+        other = copy(self)
+        other.options = self.options._replace(split_rows=rows)
+        return other
 
     @property
     def threads(self) -> int:
@@ -70,16 +79,18 @@ class Graphs:
     def _opened_in_parts(self, wanted: frozenset[str], *, gaps: bool) -> Session:
         from edge_infer.split_trees import split_trees  # where there are many rows only
 
-        usual, key = self.giving(wanted), (wanted, gaps)
+        usual = self.giving(wanted)
+        given = frozenset(usual.outputs)  # of a large graph all
         with self._lock:
-            if key not in self._in_parts:
+            if (given, gaps) not in self._in_parts:
                 parts = split_trees(self._core, gaps=gaps)
-                dropped = self.shared.outputs.keys() - wanted
+                dropped = self.shared.outputs.keys() - given
                 with naming(self._artifact.source):
-                    self._in_parts[key] = (
+                    self._in_parts[given, gaps] = (
                         usual if parts is None else Session(cut(parts, drop_outputs=dropped), self.options)
                     )
-            return self._in_parts[key]
+            self._in_parts[wanted, gaps] = self._in_parts[given, gaps]
+            return self._in_parts[wanted, gaps]
 
     def _opened(self, wanted: frozenset[str]) -> Session:
         with self._lock:

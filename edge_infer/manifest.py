@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import sys
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_infer.errors import FormatError, LimitError, NewerFormatError
 from edge_infer.limits import LIMITS, Limits
 from edge_infer.strict_json import Node, parse
-from edge_infer.times import TimeType
+
+if TYPE_CHECKING:
+    from edge_infer.times import TimeType
 
 __all__ = [
     "FORMAT_VERSION",
@@ -86,7 +88,11 @@ class Column(NamedTuple):
     @property
     def times(self) -> TimeType | None:
         """How a column of the kind "datetime" counts."""
-        return TimeType.parse(self.dtype) if self.kind == "datetime" else None
+        if self.kind != "datetime":
+            return None
+        from edge_infer.times import TimeType  # for models of dates only
+
+        return TimeType.parse(self.dtype)
 
     @property
     def closed(self) -> bool:
@@ -300,6 +306,8 @@ def _flag(found: Node | None, *, usual: bool) -> bool:
 
 def _check_datetime(node: Node, tensor: Tensor) -> None:
     """Its dtype tells the unit of the numbers that the graph takes; float32 holds them too coarsely."""
+    from edge_infer.times import TimeType
+
     if TimeType.parse(node.get("dtype").text()) is None:
         raise node.get("dtype").fail("a type of times such as datetime64[us]")
     if tensor.dtype != "float64":

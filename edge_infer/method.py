@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from edge_infer.answers import Decoder
-from edge_infer.chunks import answer_in_chunks
 from edge_infer.errors import GraphMismatchError
 from edge_infer.frames import rows_of
 from edge_infer.graphs import Graphs
@@ -27,6 +26,8 @@ class Method:
         """Raises InputError with every mismatch, InferenceError, or GraphMismatchError where the manifest is wrong."""
         rows = rows_of(data)
         if rows is not None and self._most and rows.length > self._most:
+            from edge_infer.chunks import answer_in_chunks
+
             return answer_in_chunks(self._answer, rows, self._most, self._graphs.threads)
         return self._answer(data)
 

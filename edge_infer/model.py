@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_infer.answers import Decoder
 from edge_infer.artifact import Artifact, parse_artifact, read_artifact
@@ -20,6 +19,9 @@ from edge_infer.options import SessionOptions
 from edge_infer.prepared import Prepared, prepare
 from edge_infer.tensors import Packer
 from edge_infer.tuned import options_for
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # takes more than half a millisecond to import
 
 __all__ = ["Model", "load"]
 
@@ -157,8 +159,11 @@ class Model:
         arrays = whole.run(names, {name: np.asarray(value) for name, value in feeds.items()})
         return dict(zip(names, arrays, strict=True))
 
-    def _answer(self, method: str, data: Any) -> Any:
-        return self._methods[method](data)
+    def _answer(self, method: str, data: Any, graphs: Graphs | None = None) -> Any:
+        """The careful way. `graphs`: in place of the model's own."""
+        if graphs is None or graphs is self._graphs:
+            return self._methods[method](data)
+        return Method(graphs, self._packer, self._decoders[method], self._artifact.source)(data)
 
     def _no_method(self, method: str) -> MethodError:
         given = ", ".join(self._decoders) or "only run()"

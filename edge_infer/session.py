@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as _native
 
 from edge_infer.errors import (
@@ -20,6 +19,9 @@ from edge_infer.errors import (
     RuntimeFitError,
 )
 from edge_infer.options import SessionOptions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # takes more than half a millisecond to import
 
 __all__ = ["ONNXRUNTIME_VERSION", "Bound", "Session"]
 

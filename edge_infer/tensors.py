@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_infer.columns import EXACT, Coded, ColumnReader, Misfit, column_readers, misfits
 from edge_infer.errors import InputError, Mismatch
 from edge_infer.frames import ABSENT, Table, read_column, read_matrix, read_table
 from edge_infer.manifest import Column, Inputs
 from edge_infer.time_units import units_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # takes more than half a millisecond to import
 
 __all__ = ["ONE_THREAD", "Batch", "Group", "Packer", "takes_any_number", "whole_feeds"]
 

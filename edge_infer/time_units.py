@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edge_infer.times import TimeType
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # takes more than half a millisecond to import
+
+    from edge_infer.times import TimeType
 
 __all__ = ["BadTime", "units_of", "units_of_all"]
 

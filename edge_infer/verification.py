@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_infer.artifact import Artifact, parse_artifact, read_artifact
 from edge_infer.errors import EdgeInferError, GraphMismatchError, UsageError
 from edge_infer.goldens import Goldens, Tolerance, as_number
 from edge_infer.model import Model
-from edge_infer.options import SessionOptions
 from edge_infer.session import ONNXRUNTIME_VERSION
 from edge_infer.tensors import whole_feeds
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # takes more than half a millisecond to import
 
 __all__ = ["Check", "replay", "verify"]
 
@@ -76,7 +77,8 @@ def _goldens_check(model: Model, goldens: Goldens | None) -> Check:
     if goldens is None:
         return Check("goldens", "not checked", "the file has no golden rows")
     try:
-        differences = replay(model, goldens) or _replay_whole(model, goldens) or _replay_in_parts(model, goldens)
+        differences = replay(model, goldens, split_rows=0) or _replay_whole(model, goldens)
+        differences = differences or _replay_in_parts(model, goldens)
     except EdgeInferError as error:
         return Check("goldens", "failed", str(error))
     count = f"{len(goldens.rows)} rows, {', '.join(goldens.answers)}"
@@ -85,8 +87,10 @@ def _goldens_check(model: Model, goldens: Goldens | None) -> Check:
     return Check("goldens", "ok", f"{count}: all equal the original's within tolerance")
 
 
-def replay(model: Model, goldens: Goldens) -> list[str]:
+def replay(model: Model, goldens: Goldens, *, split_rows: int | None = None) -> list[str]:
     """Run the golden rows; a line for each answer that differs from the original's.
+
+    split_rows: in place of the model's own option (`SessionOptions`).
 
     Raises:
         GraphMismatchError: the graph gives another shape than the goldens have.
@@ -94,10 +98,11 @@ def replay(model: Model, goldens: Goldens) -> list[str]:
     """
     columns = [column.name for column in model.manifest.inputs.columns]
     records = [dict(zip(columns, row, strict=True)) for row in goldens.rows]
+    graphs = model._graphs if split_rows is None else model._graphs.splitting_from(split_rows)
     return [
         difference
         for method in goldens.answers
-        for difference in _differences(method, model._answer(method, records), goldens)
+        for difference in _differences(method, model._answer(method, records, graphs), goldens)
     ]
 
 
@@ -113,15 +118,22 @@ def _replay_whole(model: Model, goldens: Goldens) -> list[str]:
 
 
 def _replay_in_parts(model: Model, goldens: Goldens) -> list[str]:
-    """The same as many rows run, where large ensembles of trees run in parts."""
+    """The same as many rows run, where large ensembles of trees run in parts: those with a gap, and the others."""
     if not model.manifest.splits:
         return []
-    full = [place for place, row in enumerate(goldens.rows) if None not in row]  # they take another way
-    answers = {method: tuple(rows[place] for place in full) for method, rows in goldens.answers.items()}
-    without_gaps = goldens._replace(rows=tuple(goldens.rows[place] for place in full), answers=answers)
-    with Model(model.artifact, SessionOptions(split_rows=1)) as in_parts:
-        differing = replay(in_parts, goldens) or (replay(in_parts, without_gaps) if full else [])
-        return [f"with trees in parts, {difference}" for difference in differing]
+    gaps = [None in row for row in goldens.rows]
+    halves = [[place for place, gap in enumerate(gaps) if gap == wanted] for wanted in (True, False)]
+    return [
+        f"with trees in parts, {difference}"
+        for places in halves
+        if places
+        for difference in replay(model, _some(goldens, places), split_rows=1)
+    ]
+
+
+def _some(goldens: Goldens, places: list[int]) -> Goldens:
+    answers = {method: tuple(rows[place] for place in places) for method, rows in goldens.answers.items()}
+    return goldens._replace(rows=tuple(goldens.rows[place] for place in places), answers=answers)
 
 
 def _differences(method: str, got: Any, goldens: Goldens) -> list[str]:

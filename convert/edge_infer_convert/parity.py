@@ -12,7 +12,7 @@ from edge_infer.errors import InputError, ParityError
 from edge_infer.goldens import Tolerance
 from edge_infer.model import Model
 from edge_infer.options import SessionOptions
-from edge_infer.split_trees import split_trees
+from edge_infer.split_trees import LEAST_BRANCHES
 from edge_infer.tensors import whole_feeds
 from edge_infer.verification import within
 from edge_infer_convert.answers import Answers
@@ -26,6 +26,7 @@ __all__ = ["RELATIVE", "Comparison", "Parity", "Rounded", "compare", "holds_in_p
 RELATIVE: Final = {"float32": 1e-5, "float64": 1e-9}
 _TABLE_LINES = 20
 _SURE_IN_PARTS: Final = 0.1  # of the tolerance
+_LEAST_BYTES: Final = 8  # of a branch in a file: it has seven numbers and a threshold
 
 
 class Comparison(NamedTuple):
@@ -135,28 +136,37 @@ def holds_in_parts(artifact: Artifact, parity: Parity) -> bool:
 
     artifact: one whose manifest says that it splits. False where there is nothing to split.
     """
-    if split_trees(artifact.data) is None:
+    if len(artifact.data) < LEAST_BRANCHES * _LEAST_BYTES:
         return False
+    gaps = np.array([any(cell is None or cell != cell for cell in row) for row in parity.probes.rows])
     with Model(artifact, SessionOptions(split_rows=1)) as model:
-        return all(_same_in_parts(model, parity, comparison) for comparison in parity.comparisons)
+        halves = [rows for rows in (np.flatnonzero(gaps), np.flatnonzero(~gaps)) if len(rows)]  # they take other ways
+        return all(_same_in_parts(model, parity, rows) for rows in halves)
 
 
-def _same_in_parts(model: Model, parity: Parity, comparison: Comparison) -> bool:
-    """On all rows, and on those without a gap, which take another way."""
-    full = np.array([not any(cell is None or cell != cell for cell in row) for row in parity.probes.rows])
-    for rows in (np.arange(len(full)), np.flatnonzero(full)):
-        if not len(rows):
-            continue
-        got = _joined(model._answer(comparison.method, _records(model, parity.probes.chosen(rows))))
-        wanted = comparison.converted[rows]
-        if not comparison.tolerance.relative:
-            same = np.array_equal(got, wanted)
-        else:
-            sure = Tolerance(_SURE_IN_PARTS * comparison.tolerance.relative, comparison.tolerance.scale)
-            same = bool(within(got.astype(np.float64), wanted.astype(np.float64), sure).all())
-        if not same:
+def _same_in_parts(model: Model, parity: Parity, rows: NDArray[np.int64]) -> bool:
+    """All methods by one run."""
+    batch = model._packer.pack(_records(model, parity.probes.chosen(rows)))
+    decoders = [model._decoders[comparison.method] for comparison in parity.comparisons]
+    names = list(dict.fromkeys(name for decoder in decoders for name in decoder.tensors))
+    session = model._graphs.for_rows(batch.rows, batch.feeds, frozenset(names))
+    if session is model._graphs.giving(frozenset(names)):  # there is nothing to split
+        return False
+    feeds = {name: batch.feeds[name] for name in session.inputs}
+    told = dict(zip(names, session.run(names, feeds), strict=True))
+    for comparison, decoder in zip(parity.comparisons, decoders, strict=True):
+        answer = decoder.decode([told[name] for name in decoder.tensors], rows=len(rows), single=False)
+        if not _close_in_parts(comparison, rows, answer):
             return False
     return True
+
+
+def _close_in_parts(comparison: Comparison, rows: NDArray[np.int64], answer: Any) -> bool:
+    got, wanted = _joined(answer), comparison.converted[rows]
+    if not comparison.tolerance.relative:
+        return bool(np.array_equal(got, wanted))
+    sure = Tolerance(_SURE_IN_PARTS * comparison.tolerance.relative, comparison.tolerance.scale)
+    return bool(within(got.astype(np.float64), wanted.astype(np.float64), sure).all())
 
 
 def _with_doubt(comparison: Comparison, doubt: NDArray[np.int8]) -> Comparison:
