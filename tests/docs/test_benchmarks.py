@@ -121,14 +121,16 @@ def test_a_million_answers_that_differ_are_noticed(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_million_rows_are_judged_by_time_and_memory() -> None:
-    def target(seconds: float, taken: float) -> str:
+    def target(seconds: float, taken: float, answer: float = 1.0) -> str:
         told = {"seconds": 1.0, "taken_bytes": 1.0, "answer_bytes": 1.0}
-        ours = told | {"seconds": seconds, "taken_bytes": taken}
+        ours = told | {"seconds": seconds, "taken_bytes": taken, "answer_bytes": answer}
         return million_rows._row("", {"edge_infer": ours, "onnxruntime": told}, quick=False)[-1]
 
     assert target(1.0, 1.1).endswith(": met")
     assert target(1.1, 1.0).endswith(": MISSED")
-    assert target(1.0, 1.2).endswith(": MISSED")
+    assert target(1.0, 1.3).endswith(": MISSED")
+    assert target(1.0, 2.3, answer=2.0).endswith(": met"), "the answer itself is twice as large"
+    assert target(1.0, 2.5, answer=2.0).endswith(": MISSED")
 
 
 def test_targets_judge_the_sides_that_are_there() -> None:

@@ -267,7 +267,7 @@ def test_a_corruption_is_told_with_its_path(case: str) -> None:
         parse_manifest(changed(change))
 
 
-@pytest.mark.parametrize("field", ["format", *Manifest._fields])
+@pytest.mark.parametrize("field", ["format", *(field for field in Manifest._fields if field != "splits")])
 def test_every_field_must_be_there(field: str) -> None:
     with pytest.raises(FormatError, match=rf"\$: the field '{field}' is missing"):
         parse_manifest(changed(drop(field)))
@@ -375,3 +375,17 @@ def test_columns_answer_for_themselves() -> None:
     assert not manifest.inputs.columns[0].closed
     assert manifest.inputs.columns[0]._replace(unknown=False).closed
     assert not manifest.inputs.columns[2]._replace(unknown=False).closed
+
+
+def test_optional_fields_have_their_usual_values_where_they_are_absent_or_null() -> None:
+    usual = parse_manifest(changed(lambda document: None))
+    assert not usual.splits
+    assert all(column.used for column in usual.inputs.columns)
+    for value, expected in ((True, True), (False, False), (None, False)):
+        assert parse_manifest(changed(put("splits", value))).splits is expected
+    for value, expected in ((True, True), (False, False), (None, True)):
+        assert parse_manifest(changed(put("inputs", "columns", 0, "used", value))).inputs.columns[0].used is expected
+    with pytest.raises(FormatError, match=r"columns\[0\]\.used: expected true or false"):
+        parse_manifest(changed(put("inputs", "columns", 0, "used", "no")))
+    with pytest.raises(FormatError, match=r"splits: expected true or false"):
+        parse_manifest(changed(put("splits", 1)))
