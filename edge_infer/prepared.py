@@ -119,6 +119,7 @@ def _way(slots: _Slots, parts: Sequence[_Part], careful: Answer, limit: float, w
     lone = len(parts) == 1  # a loop over one costs more than what it does
     row_shape, rows_shape, dtypes = (width,), (1, width), (np.dtype(np.float64), np.dtype(np.float32))
     array = np.ndarray if limit else None
+    judged = any(part.by_name is not _nothing for part in parts)  # else a list of rows would be taken for a row
 
     def answer(data: Any) -> Any:
         kind, chosen = data.__class__, None
@@ -137,7 +138,7 @@ def _way(slots: _Slots, parts: Sequence[_Part], careful: Answer, limit: float, w
                         return slot.first() if single else slot.of_rows()
                     finally:
                         free.append(slot)
-            elif (kind is list or kind is tuple) and len(data) == width:
+            elif (kind is list or kind is tuple) and len(data) == width and judged:
                 chosen = by_place
             if chosen is not None:
                 slot = free.pop() if free else made()
@@ -164,7 +165,7 @@ def _part(group: Group, readers: Sequence[ColumnReader]) -> _Part:
     places = [member for member in group.members if readers[member].column.used]
     own = [readers[place] for place in places]
     coded = all(isinstance(reader, CodeReader) for reader in own)
-    if not coded and group.dtype.kind != "f":
+    if group.dtype.name not in _FORMATS or (not coded and group.dtype.kind != "f"):
         raise ValueError(f"no short way for {group.dtype}")
     pack = struct.Struct(_format(group, readers)).pack_into
     fill = _code_fill(own, pack) if coded else _number_fill(own, group.dtype, pack)
@@ -179,10 +180,14 @@ def _format(group: Group, readers: Sequence[ColumnReader]) -> str:
     return "".join(one if readers[member].column.used else gap for member in group.members)
 
 
+def _nothing(record: Any) -> Sequence[Any]:
+    return ()
+
+
 def _picker(keys: Sequence[Any]) -> Callable[[Any], Sequence[Any]]:
     """The values at these keys, as a tuple."""
     if not keys:
-        return lambda record: ()
+        return _nothing
     if len(keys) == 1:
         (key,) = keys
         return lambda record: (record[key],)

@@ -113,13 +113,11 @@ def _split(data: bytes, start: int, stop: int, wish: _Wish, count: int) -> bytes
 
 
 def _given(data: bytes, start: int, end: int) -> frozenset[bytes]:
-    """The inputs of a graph, and what only copies their values: other nodes could make NaN of numbers."""
+    """The inputs of a graph, and what only copies their values: other nodes, and tables, could give NaN."""
     given: set[bytes] = set()
     for field, _, value, stop in wire.fields(data, start, end, wire.GRAPH_WIRES):
         if field == wire.GRAPH_INPUT:
             given.update(data[at:to] for name, _, at, to in wire.fields(data, value, stop) if name == wire.VALUE_NAME)
-        elif field == wire.GRAPH_INITIALIZER:
-            given.add(data[slice(*wire.constant_name(data, field, value, stop))])
     for field, _, value, stop in wire.fields(data, start, end, wire.GRAPH_WIRES):
         if field == wire.GRAPH_NODE:
             names, _ = _names(data, value, stop)
