@@ -10,6 +10,7 @@ import numpy as np
 from edge_infer.artifact import Artifact, parse_artifact, read_artifact
 from edge_infer.errors import EdgeInferError, GraphMismatchError, UsageError
 from edge_infer.goldens import Goldens, Tolerance, as_number
+from edge_infer.graphs import Graphs
 from edge_infer.model import Model
 from edge_infer.session import ONNXRUNTIME_VERSION
 from edge_infer.tensors import whole_feeds
@@ -77,7 +78,7 @@ def _goldens_check(model: Model, goldens: Goldens | None) -> Check:
     if goldens is None:
         return Check("goldens", "not checked", "the file has no golden rows")
     try:
-        differences = replay(model, goldens, split_rows=0) or _replay_whole(model, goldens)
+        differences = replay(model, goldens, model._graphs.splitting_from(0)) or _replay_whole(model, goldens)
         differences = differences or _replay_in_parts(model, goldens)
     except EdgeInferError as error:
         return Check("goldens", "failed", str(error))
@@ -87,18 +88,16 @@ def _goldens_check(model: Model, goldens: Goldens | None) -> Check:
     return Check("goldens", "ok", f"{count}: all equal the original's within tolerance")
 
 
-def replay(model: Model, goldens: Goldens, *, split_rows: int | None = None) -> list[str]:
+def replay(model: Model, goldens: Goldens, graphs: Graphs | None = None) -> list[str]:
     """Run the golden rows; a line for each answer that differs from the original's.
 
-    split_rows: in place of the model's own option (`SessionOptions`).
+    graphs: in place of the model's own.
 
     Raises:
         GraphMismatchError: the graph gives another shape than the goldens have.
         InferenceError: onnxruntime fails on them.
     """
-    columns = [column.name for column in model.manifest.inputs.columns]
-    records = [dict(zip(columns, row, strict=True)) for row in goldens.rows]
-    graphs = model._graphs if split_rows is None else model._graphs.splitting_from(split_rows)
+    records = _records(model, goldens)
     return [
         difference
         for method in goldens.answers
@@ -121,17 +120,22 @@ def _replay_in_parts(model: Model, goldens: Goldens) -> list[str]:
     """The same as many rows run, where large ensembles of trees run in parts: those with a gap, and the others."""
     if not model.manifest.splits:
         return []
-    gaps = [None in row for row in goldens.rows]
-    halves = [[place for place, gap in enumerate(gaps) if gap == wanted] for wanted in (True, False)]
+    gaps = model._packer.pack(_records(model, goldens)).gaps()
     return [
         f"with trees in parts, {difference}"
-        for places in halves
-        if places
-        for difference in replay(model, _some(goldens, places), split_rows=1)
+        for places in (np.flatnonzero(gaps), np.flatnonzero(~gaps))
+        if len(places)
+        for many in (1, len(places) + 1)
+        for difference in replay(model, _some(goldens, places), model._graphs.splitting_from(1, many))
     ]
 
 
-def _some(goldens: Goldens, places: list[int]) -> Goldens:
+def _records(model: Model, goldens: Goldens) -> list[dict[str, Any]]:
+    columns = [column.name for column in model.manifest.inputs.columns]
+    return [dict(zip(columns, row, strict=True)) for row in goldens.rows]
+
+
+def _some(goldens: Goldens, places: NDArray[np.int64]) -> Goldens:
     answers = {method: tuple(rows[place] for place in places) for method, rows in goldens.answers.items()}
     return goldens._replace(rows=tuple(goldens.rows[place] for place in places), answers=answers)
 

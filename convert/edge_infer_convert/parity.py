@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from edge_infer.artifact import Artifact
 from edge_infer.errors import InputError, ParityError
 from edge_infer.goldens import Tolerance
+from edge_infer.graphs import Graphs
 from edge_infer.model import Model
 from edge_infer.options import SessionOptions
 from edge_infer.split_trees import LEAST_BRANCHES
-from edge_infer.tensors import whole_feeds
+from edge_infer.tensors import Batch, whole_feeds
 from edge_infer.verification import within
 from edge_infer_convert.answers import Answers
 from edge_infer_convert.doubt import ROUNDING, TIE
@@ -138,19 +139,22 @@ def holds_in_parts(artifact: Artifact, parity: Parity) -> bool:
     """
     if len(artifact.data) < LEAST_BRANCHES * _LEAST_BYTES:
         return False
-    gaps = np.array([any(cell is None or cell != cell for cell in row) for row in parity.probes.rows])
     with Model(artifact, SessionOptions(split_rows=1)) as model:
-        halves = [rows for rows in (np.flatnonzero(gaps), np.flatnonzero(~gaps)) if len(rows)]  # they take other ways
-        return all(_same_in_parts(model, parity, rows) for rows in halves)
+        batch = model._packer.pack(_records(model, parity.probes))
+        gaps = batch.gaps()  # rows with one take another way than those without
+        halves = [rows for rows in (np.flatnonzero(gaps), np.flatnonzero(~gaps)) if len(rows)]
+        forms = [model._graphs.splitting_from(1, many) for many in (1, batch.rows + 1)]
+        return all(
+            _same_in_parts(model, graphs, parity, batch.chosen(rows), rows) for graphs in forms for rows in halves
+        )
 
 
-def _same_in_parts(model: Model, parity: Parity, rows: NDArray[np.int64]) -> bool:
-    """All methods by one run."""
-    batch = model._packer.pack(_records(model, parity.probes.chosen(rows)))
+def _same_in_parts(model: Model, graphs: Graphs, parity: Parity, batch: Batch, rows: NDArray[np.int64]) -> bool:
+    """All methods by one run of these rows of the probes."""
     decoders = [model._decoders[comparison.method] for comparison in parity.comparisons]
     names = list(dict.fromkeys(name for decoder in decoders for name in decoder.tensors))
-    session = model._graphs.for_rows(batch.rows, batch.feeds, frozenset(names))
-    if session is model._graphs.giving(frozenset(names)):  # there is nothing to split
+    session = graphs.for_batch(batch, frozenset(names))
+    if session is graphs.giving(frozenset(names)):  # there is nothing to split
         return False
     feeds = {name: batch.feeds[name] for name in session.inputs}
     told = dict(zip(names, session.run(names, feeds), strict=True))
