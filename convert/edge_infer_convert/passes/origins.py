@@ -104,7 +104,7 @@ class Origins:
         """Of float32 to float64."""
         dtype, columns = self._known.dtype(node.input[0]), self.of(node.input[0])
         to = helper.tensor_dtype_to_np_dtype(_option(node, "to", 0))
-        if columns is None or (dtype, to) != (np.float32, np.float64):
+        if columns is None or dtype is None or dtype != np.float32 or to != np.float64:
             return None
         return [_step(origin, "Cast", to) for origin in columns]
 

@@ -163,7 +163,9 @@ def test_flags_of_gaps_stay_beside_scaled_columns(precision: str) -> None:
     X = matrix(8, gaps=0.2)
     prepared = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler())
     for before in (prepared, SimpleImputer(add_indicator=True)):
-        model = make_pipeline(before, ExtraTreesRegressor(3, random_state=0)).fit(X, np.isnan(X[:, 1]) + X[:, 0] % 3 > 2)
+        model = make_pipeline(before, ExtraTreesRegressor(3, random_state=0)).fit(
+            X, np.isnan(X[:, 1]) + np.nan_to_num(X[:, 0])
+        )
         made = assembled(model, X, precision)
         prove_trees(made.model, made.builder, made.ensembles)
         assert_converted(model, X, precision="float64")
