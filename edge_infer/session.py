@@ -47,7 +47,7 @@ class Session:
     def __init__(self, model: bytes, options: SessionOptions | None = None) -> None:
         """Raises RuntimeFitError or ArtifactError where onnxruntime refuses the model, UsageError for bad options."""
         chosen = (options or SessionOptions()).checked()
-        threads = _all_cpus() if chosen.threads == "all" else chosen.threads
+        threads = _all_threads() if chosen.threads == "all" else chosen.threads
         self.threads = threads
         native = _native_options(chosen, threads)
         #: Only the process that made the threads has them.
@@ -116,10 +116,10 @@ class Session:
 _NUMPY_NAMES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64"}
 
 
-def _all_cpus() -> int:
-    from edge_infer.machine import usable_cpus  # where it is asked for only: it counts at every start
+def _all_threads() -> int:
+    from edge_infer.machine import usable_threads  # where it is asked for only: it counts at every start
 
-    return usable_cpus()
+    return usable_threads()
 
 
 def _native_options(options: SessionOptions, threads: int) -> Any:

@@ -19,7 +19,7 @@ from edge_infer.bench.comparing import differing_rows, tolerance_of
 from edge_infer.bench.latency import timed
 from edge_infer.bench.rows import Sample
 from edge_infer.errors import InferenceError
-from edge_infer.machine import usable_cpus
+from edge_infer.machine import usable_threads
 from edge_infer.model import Model
 from edge_infer.options import SessionOptions
 
@@ -96,7 +96,7 @@ def tune(artifact: Artifact, sample: Sample, rows: int, seconds: float, *, cpus:
     found = {defaults: Candidate(defaults, equal=True)}
     for axis in AXES:
         if axis.matters(best, rows):
-            tried = [best._replace(**{axis.field: value}) for value in axis.values(cpus or usable_cpus())]
+            tried = [best._replace(**{axis.field: value}) for value in axis.values(cpus or usable_threads())]
             best = search.race(best, [options for options in tried if options != best], found)
     last = search.times([defaults, best])
     best = best if _is_faster(last[best], last[defaults]) else defaults
