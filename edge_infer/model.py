@@ -38,7 +38,7 @@ def load(source: str | os.PathLike[str] | bytes, *, options: SessionOptions | No
         FileNotFoundError: there is no such file.
         ArtifactError: the file is broken, forbidden or not a model; the message says why.
         RuntimeFitError: this machine's onnxruntime cannot run it.
-        UsageError: a bare name, or an option that makes no sense.
+        UsageError: a bare name, or options that make no sense.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return Model(parse_artifact(bytes(source)), options)
@@ -84,8 +84,8 @@ class Model:
     """
 
     def __init__(self, artifact: Artifact, options: SessionOptions | None = None) -> None:
-        """Does all costly work once. `artifact` comes from `read_artifact` or `parse_artifact`."""
-        self._options = options or options_for(artifact)
+        """Does all costly work once. `artifact` comes from `read_artifact` or `parse_artifact`. Raises as `load`."""
+        self._options = options_for(artifact) if options is None else _known(options)
         self._origin: Any = os.path.abspath(artifact.source) if artifact.source else artifact.data
         self._artifact = artifact
         self._manifest = artifact.manifest
@@ -229,6 +229,16 @@ class Model:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickle, (self._origin, self._artifact.digest, tuple(self._options))
+
+
+def _known(options: SessionOptions) -> SessionOptions:
+    """Itself. Raises UsageError for what no type checker has seen."""
+    if not isinstance(options, SessionOptions):
+        raise UsageError(
+            f"options: expected edge_infer.SessionOptions, got {type(options).__name__} {options!r:.60}; "
+            "write load(path, options=edge_infer.SessionOptions(threads=2))"
+        )
+    return options
 
 
 def _unpickle(origin: str | bytes, digest: str, options: tuple[Any, ...]) -> Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from edge_infer.errors import EdgeInferError, GraphMismatchError, UsageError
 from edge_infer.goldens import Goldens, Tolerance, as_number
 from edge_infer.graphs import Graphs
 from edge_infer.model import Model
+from edge_infer.options import SessionOptions
 from edge_infer.session import ONNXRUNTIME_VERSION
 from edge_infer.tensors import whole_feeds
 
@@ -29,40 +30,47 @@ class Check(NamedTuple):
     detail: str
 
 
-def verify(source: str | os.PathLike[str] | bytes) -> list[Check]:
-    """All checks of a file, in order; those after a failure are left out.
+def verify(source: str | os.PathLike[str] | bytes, *, options: SessionOptions | None = None) -> list[Check]:
+    """All checks of a file, in order; those that need what failed are left out.
+
+    options: as `load` takes them.
 
     Raises:
         OSError: the file cannot be read.
+        UsageError: an option, or a variable of the environment, makes no sense.
     """
-    checks: list[Check] = []
     try:
         artifact = (
             parse_artifact(bytes(source))
             if isinstance(source, bytes | bytearray | memoryview)
             else read_artifact(source)
         )
-        checks += _static(artifact)
-        model = Model(artifact)
+    except EdgeInferError as error:
+        return [_failed(error, "format")]
+    checks = _static(artifact)
+    try:
+        model = Model(artifact, options)
         _ = model._graphs.whole  # the graph as other hosts load it: text in, labels out
-        checks.append(Check("runtime", "ok", f"onnxruntime {ONNXRUNTIME_VERSION} loads it"))
-        goldens = artifact.goldens()
-    except UsageError:  # a variable of the environment is wrong, not the file
+    except UsageError:  # it is not the file that is wrong
         raise
     except EdgeInferError as error:
-        return [*checks, Check(_failed_check(error), "failed", str(error))]
+        return [*checks, _failed(error, "runtime")]
+    checks.append(Check("runtime", "ok", f"onnxruntime {ONNXRUNTIME_VERSION} loads it"))
+    try:
+        goldens = artifact.goldens()
+    except EdgeInferError as error:
+        return [*checks, Check("goldens", "failed", str(error))]
     checks.append(_goldens_check(model, goldens))
     checks.append(Check("signature", "not checked", "no key was given"))
     return checks
 
 
-def _failed_check(error: EdgeInferError) -> str:
-    return {
-        "LimitError": "limits",
-        "ForbiddenContentError": "contents",
-        "RuntimeFitError": "runtime",
-        "GraphMismatchError": "agreement",
-    }.get(type(error).__name__, "format")
+_NAMES: Final = {"LimitError": "limits", "ForbiddenContentError": "contents", "GraphMismatchError": "agreement"}
+
+
+def _failed(error: EdgeInferError, stage: str) -> Check:
+    """By what is wrong, else by the stage at which it was found."""
+    return Check(_NAMES.get(type(error).__name__, stage), "failed", str(error))
 
 
 def _static(artifact: Artifact) -> list[Check]:
