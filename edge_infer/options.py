@@ -27,8 +27,9 @@ class SessionOptions(NamedTuple):
     chunk_bytes: many rows run in chunks whose input tensors take at most this, in bytes, up to 2⁴⁰; 0: all rows at
         once.
     split_rows: from so many rows on, up to 2³¹ − 1, large ensembles of trees run in parts that fit the cache, where the
-        converter has proven that this holds; 0: never. Takes the memory of up to two more sessions, one for rows with
-        missing numbers and one for rows without; of a graph up to 2 MiB, so many for each method that is asked.
+        converter has proven that this holds; 0: never. Takes the memory of up to four more sessions, for rows with
+        missing numbers and without, below 1,000 rows and above; of a graph up to 2 MiB, so many for each method that
+        is asked.
 
     Where `load` is given no options, these are read from the environment: EDGE_INFER_THREADS (a whole number or "all"),
     EDGE_INFER_SPINNING and EDGE_INFER_ARENA (0 or 1), EDGE_INFER_CHUNK_BYTES, EDGE_INFER_SPLIT_ROWS; what no variable

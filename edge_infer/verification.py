@@ -126,7 +126,7 @@ def _replay_whole(model: Model, goldens: Goldens) -> list[str]:
 
 def _replay_in_parts(model: Model, goldens: Goldens) -> list[str]:
     """The same as many rows run, where large ensembles of trees run in parts: those with a gap, and the others."""
-    if not model.manifest.splits:
+    if not model.manifest.splits or not model.options.split_rows:
         return []
     gaps = model._packer.pack(_records(model, goldens)).gaps()
     return [

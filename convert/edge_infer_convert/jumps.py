@@ -16,7 +16,7 @@ from edge_infer_convert.original import REFUSALS, Original, Row
 
 __all__ = ["jump_rows"]
 
-_PAIRS: Final = 48
+_PAIRS: Final = 32
 _PARTS: Final = 16
 _ROUNDS: Final = 9  # 16⁹ = 2³⁶ parts of an interval
 #: Of the numbers: 2¹⁶ of these make a step of float32, and 2¹² steps of float64 make one. So rounding to float32 moves
