@@ -27,7 +27,7 @@ from edge_infer.wire import ModelFacts, TensorInfo
 if TYPE_CHECKING:
     from edge_infer.goldens import Goldens
 
-__all__ = ["Artifact", "naming", "parse_artifact", "read_artifact"]
+__all__ = ["Artifact", "naming", "parse_artifact", "read_artifact", "read_model_file"]
 
 _ELEM_TYPES = {"float32": 1, "int64": 7, "string": 8, "float64": 11}
 
@@ -87,14 +87,23 @@ def read_artifact(path: str | os.PathLike[str], limits: Limits = LIMITS) -> Arti
         FileNotFoundError, IsADirectoryError, PermissionError: as `open` does.
         ArtifactError: with the file's name and the reason.
     """
+    return parse_artifact(read_model_file(path, limits), source=os.fspath(path), limits=limits)
+
+
+def read_model_file(path: str | os.PathLike[str], limits: Limits = LIMITS) -> bytes:
+    """A file's bytes, unchecked but for their number.
+
+    Raises:
+        FileNotFoundError, IsADirectoryError, PermissionError: as `open` does.
+        LimitError: a file above the limit.
+    """
     source = os.fspath(path)
     with open(source, "rb") as file:
         status = os.fstat(file.fileno())
         if status.st_size > limits.model_bytes:
             raise LimitError(f"the file has {status.st_size:,} bytes, the limit is {limits.model_bytes:,}", source)
         # Python takes the memory that is asked for: no more than the file has, where that is known.
-        data = file.read(status.st_size if stat.S_ISREG(status.st_mode) else limits.model_bytes + 1)
-    return parse_artifact(data, source=source, limits=limits)
+        return file.read(status.st_size if stat.S_ISREG(status.st_mode) else limits.model_bytes + 1)
 
 
 def parse_artifact(data: bytes, *, source: str | None = None, limits: Limits = LIMITS) -> Artifact:

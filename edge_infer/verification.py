@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from edge_infer.artifact import Artifact, parse_artifact, read_artifact
-from edge_infer.errors import EdgeInferError, GraphMismatchError, UsageError
+from edge_infer.artifact import Artifact, parse_artifact, read_model_file
+from edge_infer.errors import EdgeInferError, GraphMismatchError, SignatureError, UsageError
 from edge_infer.goldens import Goldens, Tolerance, as_number
 from edge_infer.model import Model
 from edge_infer.session import ONNXRUNTIME_VERSION
 from edge_infer.tensors import whole_feeds
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from numpy.typing import NDArray  # takes more than half a millisecond to import
+
+    from edge_infer.signing import TrustedKeys
 
 __all__ = ["Check", "replay", "verify"]
 
@@ -28,19 +32,31 @@ class Check(NamedTuple):
     detail: str
 
 
-def verify(source: str | os.PathLike[str] | bytes) -> list[Check]:
+def verify(
+    source: str | os.PathLike[str] | bytes,
+    *,
+    trust: TrustedKeys | None = None,
+    signature: str | os.PathLike[str] | None = None,
+    now: datetime | None = None,
+) -> list[Check]:
     """All checks of a file, in order; those after a failure are left out.
+
+    Args:
+        source: the model's path, or its bytes.
+        trust: who must have signed it (`edge_infer.signing`). That is checked first: what is not signed is not parsed.
+        signature: the signature's file; None: beside the model, under its name and ".sig".
+        now: judges the last days of keys; None where there is no clock.
 
     Raises:
         OSError: the file cannot be read.
+        UsageError: an option is wrong, not the file.
     """
     checks: list[Check] = []
     try:
-        artifact = (
-            parse_artifact(bytes(source))
-            if isinstance(source, bytes | bytearray | memoryview)
-            else read_artifact(source)
-        )
+        data, path = _read(source)
+        if trust is not None:
+            checks.append(_signature_check(data, path, trust, signature, now))
+        artifact = parse_artifact(data, source=path)
         checks += _static(artifact)
         model = Model(artifact)
         _ = model._graphs.whole  # the graph as other hosts load it: text in, labels out
@@ -51,11 +67,39 @@ def verify(source: str | os.PathLike[str] | bytes) -> list[Check]:
     except EdgeInferError as error:
         return [*checks, Check(_failed_check(error), "failed", str(error))]
     checks.append(_goldens_check(model, goldens))
-    checks.append(Check("signature", "not checked", "no key was given"))
+    if trust is None:
+        checks.append(Check("signature", "not checked", "no key was given"))
     return checks
 
 
+def _read(source: str | os.PathLike[str] | bytes) -> tuple[bytes, str | None]:
+    """The bytes that all checks are of, and the path that they come from."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source), None
+    return read_model_file(source), os.fspath(source)
+
+
+def _signature_check(
+    data: bytes,
+    path: str | None,
+    trust: TrustedKeys,
+    signature: str | os.PathLike[str] | None,
+    now: datetime | None,
+) -> Check:
+    from edge_infer import signing
+
+    if signature is None and path is None:
+        raise UsageError("signature: bytes have no file beside them; give the path of their signature")
+    bundle = signing.read_signature(signature or signing.signature_path(path or ""))
+    name = None if path is None else os.path.basename(path)
+    verified = signing.verify(data, bundle, trust, name=name, now=now)
+    release = "" if verified.release is None else f", release {verified.release}"
+    return Check("signature", "ok", f"{verified.name}{release}, by the key {verified.fingerprint}")
+
+
 def _failed_check(error: EdgeInferError) -> str:
+    if isinstance(error, SignatureError):
+        return "signature"
     return {
         "LimitError": "limits",
         "ForbiddenContentError": "contents",

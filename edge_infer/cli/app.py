@@ -167,12 +167,41 @@ Check a model, and that it gives its original's answers here.
 
 The checks: format, limits, contents, runtime, goldens, signature. Exits with 1 if any check fails.
 
+With --trust the model must be signed by one of these keys; that is checked first, and a file that
+is not signed is not read any further. The signature is the file beside the model, MODEL.sig.
+
 Example:
 
   edge-infer verify titanic-1.2.0.onnx
+  edge-infer verify titanic-1.2.0.onnx --trust release.key.pub
 
 --json prints one object: file, ok (true or false), and checks, a list of
 {"name": …, "status": "ok", "failed" or "not checked", "detail": …}."""
+
+_KEYGEN_HELP = """\
+Make a key to sign models with: KEY, which is yours alone, and KEY.pub, which devices trust.
+
+Both are PEM files of the curve P-256; neither may exist yet. --passphrase encrypts KEY; without a
+terminal it is taken from EDGE_INFER_PASSPHRASE.
+
+Example:
+
+  edge-infer keygen release.key
+
+--json prints one object: key, public, fingerprint (sha256 of the public key in DER)."""
+
+_SIGN_HELP = """\
+Sign a model: the signature is written beside it, as MODEL.sig.
+
+It says that these very bytes, under this file's name, come from you. The format is OpenSSF Model
+Signing 1.0: `model_signing verify key` checks it too. The manifest's release number is signed along.
+
+Example:
+
+  edge-infer sign titanic-1.2.0.onnx --key release.key
+  edge-infer verify titanic-1.2.0.onnx --trust release.key.pub
+
+--json prints one object: file, signature, digest, name, release, rollback_allowed, fingerprint."""
 
 _BENCH_HELP = """\
 Measure a model on this machine, and find the options that suit it.
@@ -279,10 +308,52 @@ def _inspect(model: ModelFile, json: Json = False) -> None:
 
 
 @app.command("verify", help=_folded(_VERIFY_HELP))
-def _verify(model: ModelFile, json: Json = False) -> None:
+def _verify(
+    model: ModelFile,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option("--trust", metavar="KEY.pub", help="A public key, or a folder of them, to trust. Repeatable."),
+    ] = None,
+    signature: Annotated[
+        str | None, typer.Option("--signature", metavar="FILE", help="The signature. Left out: MODEL.sig.")
+    ] = None,
+    json: Json = False,
+) -> None:
     from edge_infer.cli import verify
 
-    raise typer.Exit(verify.run(model=model, json=json))
+    raise typer.Exit(verify.run(model=model, trust=trust or (), signature=signature, json=json))
+
+
+Passphrase = Annotated[bool, typer.Option("--passphrase", help="Ask for the passphrase that encrypts KEY.")]
+
+
+@app.command("keygen", help=_folded(_KEYGEN_HELP))
+def _keygen(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The file to make; KEY.pub is made beside it.")],
+    passphrase: Passphrase = False,
+    json: Json = False,
+) -> None:
+    from edge_infer.cli import keygen
+
+    raise typer.Exit(keygen.run(key=key, passphrase=passphrase, json=json))
+
+
+@app.command("sign", help=_folded(_SIGN_HELP))
+def _sign(
+    model: ModelFile,
+    key: Annotated[str, typer.Option("--key", metavar="KEY", help="The private key: a PEM file, as keygen makes it.")],
+    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Left out: MODEL.sig.")] = None,
+    passphrase: Passphrase = False,
+    allow_rollback: Annotated[
+        bool, typer.Option("--allow-rollback", help="Say that it may take the place of a newer release.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    from edge_infer.cli import sign
+
+    raise typer.Exit(
+        sign.run(model=model, key=key, output=output, passphrase=passphrase, allow_rollback=allow_rollback, json=json)
+    )
 
 
 @app.command("bench", help=_folded(_BENCH_HELP))
