@@ -11,6 +11,7 @@ EdgeInferError
 │   ├── LimitError                   a size or count is above a limit of `limits.py`
 │   ├── ForbiddenContentError        external data or an operator that may not run
 │   ├── GraphMismatchError           the metadata and the graph disagree
+│   ├── DecryptionError              not for this identity, or not as it was encrypted
 │   └── SignatureError               not signed by a key that is trusted; `signing/errors.py` has one for each reason
 ├── KeyFileError (ValueError)        whoever keeps the keys: a file of keys cannot be used
 ├── RuntimeFitError (RuntimeError)   the device: this onnxruntime cannot run the model
@@ -35,6 +36,7 @@ __all__ = [
     "ArtifactError",
     "Blocker",
     "ConversionError",
+    "DecryptionError",
     "EdgeInferError",
     "ForbiddenContentError",
     "FormatError",
@@ -162,6 +164,10 @@ class ForbiddenContentError(ArtifactError):
 
 class GraphMismatchError(ArtifactError):
     """The manifest or the goldens do not fit the graph that they travel with."""
+
+
+class DecryptionError(ArtifactError):
+    """An encrypted file that is not for this identity, or was changed or cut short."""
 
 
 class SignatureError(ArtifactError):

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from edge_infer.artifact import Artifact, parse_artifact, read_model_file
-from edge_infer.errors import EdgeInferError, GraphMismatchError, SignatureError, UsageError
+from edge_infer.artifact import Artifact, decrypted, parse_artifact, read_model_file
+from edge_infer.errors import (
+    EdgeInferError,
+    GraphMismatchError,
+    KeyFileError,
+    MissingExtraError,
+    SignatureError,
+    UsageError,
+)
 from edge_infer.goldens import Goldens, Tolerance, as_number
 from edge_infer.model import Model
 from edge_infer.session import ONNXRUNTIME_VERSION
@@ -38,6 +45,7 @@ def verify(
     trust: TrustedKeys | None = None,
     signature: str | os.PathLike[str] | None = None,
     now: datetime | None = None,
+    identity: str | os.PathLike[str] | None = None,
 ) -> list[Check]:
     """All checks of a file, in order; those after a failure are left out.
 
@@ -46,14 +54,16 @@ def verify(
         trust: who must have signed it (`edge_infer.signing`). That is checked first: what is not signed is not parsed.
         signature: the signature's file; None: beside the model, under its name and ".sig".
         now: judges the last days of keys; None where there is no clock.
+        identity: the file of the secret that opens an encrypted model. The signature is of the model within: for
+            `NAME-VERSION.onnx.age` it is `NAME-VERSION.onnx.sig`.
 
     Raises:
-        OSError: the file cannot be read.
-        UsageError: an option is wrong, not the file.
+        OSError: a file cannot be read.
+        UsageError, KeyFileError: an option, or a file of keys, is wrong, not the model.
     """
     checks: list[Check] = []
     try:
-        data, path = _read(source)
+        data, path = _read(source, identity)
         if trust is not None:
             checks.append(_signature_check(data, path, trust, signature, now))
         artifact = parse_artifact(data, source=path)
@@ -62,7 +72,7 @@ def verify(
         _ = model._graphs.whole  # the graph as other hosts load it: text in, labels out
         checks.append(Check("runtime", "ok", f"onnxruntime {ONNXRUNTIME_VERSION} loads it"))
         goldens = artifact.goldens()
-    except UsageError:  # a variable of the environment is wrong, not the file
+    except (UsageError, KeyFileError, MissingExtraError):  # what the check needs is wrong, not the file
         raise
     except EdgeInferError as error:
         return [*checks, Check(_failed_check(error), "failed", str(error))]
@@ -72,11 +82,14 @@ def verify(
     return checks
 
 
-def _read(source: str | os.PathLike[str] | bytes) -> tuple[bytes, str | None]:
-    """The bytes that all checks are of, and the path that they come from."""
+def _read(source: str | os.PathLike[str] | bytes, identity: str | os.PathLike[str] | None) -> tuple[bytes, str | None]:
+    """The bytes that all checks are of, and the path of the model, of which an encrypted file's has ".age" too."""
     if isinstance(source, bytes | bytearray | memoryview):
-        return bytes(source), None
-    return read_model_file(source), os.fspath(source)
+        return decrypted(bytes(source), identity), None
+    path = os.fspath(source)
+    stored = read_model_file(path)
+    data = decrypted(stored, identity, source=path)
+    return data, path if data is stored else path.removesuffix(".age")
 
 
 def _signature_check(
@@ -104,6 +117,7 @@ def _failed_check(error: EdgeInferError) -> str:
         "LimitError": "limits",
         "ForbiddenContentError": "contents",
         "RuntimeFitError": "runtime",
+        "DecryptionError": "encryption",
         "GraphMismatchError": "agreement",
     }.get(type(error).__name__, "format")
 

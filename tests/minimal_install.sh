@@ -109,11 +109,11 @@ say "edge_infer.load(...).predict(...): the same answer"
 on_device edge-infer bench "$artifact" --seconds 0.02 --tune >/dev/null || fail "edge-infer bench ${artifact#"$root"/}"
 say "edge-infer bench: measured"
 
-for command in "keygen key" "sign $artifact --key key" "verify $artifact --trust key.pub"; do
+for command in "keygen key" "keygen --age key" "encrypt $artifact --to age1 -o x.age" "sign $artifact --key key" "verify $artifact --trust key.pub"; do
     # shellcheck disable=SC2086  # a list of words
     if on_device edge-infer $command >/dev/null 2>"$work/told"; then fail "edge-infer $command, without the extra"; fi
     grep -qF 'pip install "edge-infer[secure]"' "$work/told" || fail "edge-infer $command: $(cat "$work/told")"
 done
-say "edge-infer keygen, sign, verify --trust: tell which extra they need"
+say "edge-infer keygen, sign, encrypt, verify --trust: tell which extra they need"
 
 say "passed"

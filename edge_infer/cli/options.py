@@ -50,6 +50,12 @@ _METHODS: Final = (
 )
 
 _MODEL: Final = Argument("model", "MODEL", "The model: an .onnx file.")
+_IDENTITY: Final = Option(
+    "identity",
+    ("--identity",),
+    "The secret that opens an encrypted MODEL (.age). Left out: what EDGE_INFER_IDENTITY names.",
+    metavar="FILE",
+)
 
 PREDICT: Final = Command(
     name="predict",
@@ -89,6 +95,7 @@ With --method all the object has a field for each method: {"predict": …, "pred
             "Write the answers here: .json (one object), .csv (a table), else a line each.",
             metavar="FILE",
         ),
+        _IDENTITY,
     ),
 )
 
@@ -115,6 +122,7 @@ Example:
             "What to ask the model for. Left out: predict, and probabilities where there are any.",
             choices=_METHODS,
         ),
+        _IDENTITY,
     ),
 )
 

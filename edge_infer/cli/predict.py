@@ -20,10 +20,10 @@ _CSV = {".csv": None, ".tsv": "\t"}
 _LINES = (".jsonl", ".ndjson")
 
 
-def run(*, model: str, data: str, method: str | None, json: bool, output: str | None) -> int:
+def run(*, model: str, data: str, method: str | None, json: bool, output: str | None, identity: str | None) -> int:
     """The command; its exit code."""
     check_output(output, model, data)
-    with load(model) as loaded:
+    with load(model, identity=identity) as loaded:
         methods = chosen_methods(loaded, method)
         request = read_input(data, loaded.manifest.inputs)
         as_object = json or request.service or (output or "").lower().endswith(".json")
