@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from edge_infer import wire
 from edge_infer.errors import ArtifactError, GraphMismatchError, LimitError, RuntimeFitError
 from edge_infer.limits import LIMITS, Limits
 from edge_infer.manifest import (
@@ -21,8 +20,8 @@ from edge_infer.manifest import (
     Tensor,
     parse_manifest,
 )
+from edge_infer.scan import ModelFacts, TensorInfo, check_contents, scan
 from edge_infer.strict_json import parse
-from edge_infer.wire import ModelFacts, TensorInfo
 
 if TYPE_CHECKING:
     from edge_infer.goldens import Goldens
@@ -141,8 +140,8 @@ def parse_artifact(data: bytes, *, source: str | None = None, limits: Limits = L
         ArtifactError: with the reason, and `source` where it is given.
     """
     with naming(source):
-        facts = wire.scan(data, limits)
-        wire.check_contents(facts)
+        facts = scan(data, limits)
+        check_contents(facts)
         text = facts.metadata.get(KEY_MANIFEST)
         manifest = _of_graph(facts, limits) if text is None else parse_manifest(text, limits)
         if text is not None:

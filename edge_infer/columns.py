@@ -65,10 +65,10 @@ def column_readers(inputs: Inputs) -> list[ColumnReader]:
 
 
 def _reader(column: Column, tensor: Tensor, cut: Cut | None) -> ColumnReader:
-    if column.free_text:
-        return TextReader(column)
     if not column.used:
         return UnusedReader(column)
+    if column.free_text:
+        return TextReader(column)
     if column.kind == "string":
         return CodeReader(column, cut.first[column.index] if cut else 0)
     if column.kind == "datetime":
@@ -269,17 +269,18 @@ class TimeReader:
 
 
 class UnusedReader:
-    """A column that no answer depends on: 0, whatever is given."""
+    """A column that no answer depends on: 0 or an empty text, whatever is given."""
 
     def __init__(self, column: Column) -> None:
         self.column = column
+        self._fed: int | str = "" if column.free_text else 0
 
-    def one(self, value: Any) -> int:
-        return 0
+    def one(self, value: Any) -> int | str:
+        return self._fed
 
     def many(self, values: NDArray[Any] | Coded) -> NDArray[Any]:
-        """Shape (rows,) → zeros of shape (rows,)."""
-        return np.zeros(len(values.positions if isinstance(values, Coded) else values))
+        """Shape (rows,) → what is fed, of shape (rows,)."""
+        return np.full(len(values.positions if isinstance(values, Coded) else values), self._fed)
 
 
 class TextReader:

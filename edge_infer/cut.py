@@ -65,7 +65,7 @@ def cut(
     outputs that are not in `drop_outputs`. Nodes, initializers and old graph inputs without a
     use go; so does all value_info, whose shapes may not hold for the new inputs. Opsets and
     functions stay; the metadata goes unless `keep_metadata`. `data` is one ONNX model that
-    `wire.scan` accepts.
+    `scan` accepts.
 
     Raises GraphMismatchError if a tensor is neither computed by a node nor a graph input, if a
     dropped output is no output, or if no output is left; UsageError if a tensor is named twice;

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from _thread import allocate_lock  # threading.Lock itself; the module threading takes a millisecond to import
-from collections.abc import Mapping
 from copy import copy
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from edge_infer.artifact import Artifact, naming
 from edge_infer.cut import NewInput, cut
@@ -16,15 +13,25 @@ from edge_infer.options import SessionOptions
 from edge_infer.session import Session
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray  # takes more than half a millisecond to import
+    from edge_infer.tensors import Batch
 
-__all__ = ["Graphs"]
+__all__ = ["MANY_ROWS", "Graphs"]
+
+#: Rows from which on smaller parts of large ensembles of trees are faster.
+MANY_ROWS: Final = 1000
 
 _INT64: Final = 7
 #: Bytes of a graph up to which each method has a copy of its own: onnxruntime runs all nodes, whatever is asked for.
 _SMALL: Final = 1 << 21
 #: Bytes of a graph up to which a second one, of trees in parts, is worth its memory.
 _SPLIT: Final = 1 << 25
+
+
+class _Form(NamedTuple):
+    """What parts large ensembles of trees run in. gaps: numbers may be NaN; many: parts for very many rows."""
+
+    gaps: bool
+    many: bool
 
 
 class Graphs:
@@ -34,17 +41,21 @@ class Graphs:
         """Raises RuntimeFitError or ArtifactError where this machine cannot run the model."""
         self._artifact, self.options = artifact, options
         self._own: dict[frozenset[str], Session] = {}
-        self._in_parts: dict[tuple[frozenset[str], bool], Session] = {}
+        self._in_parts: dict[tuple[frozenset[str], _Form], Session] = {}
+        self._sizes: dict[tuple[frozenset[str], _Form], int] = {}  # bytes of each graph in parts
         self._whole: Session | None = None
         self._lock = allocate_lock()
         with naming(artifact.source):
             self._core = _core(artifact)
             self._shared: Session | None = Session(self._core, options)
+        proven = artifact.manifest.splits and len(self._core) <= _SPLIT
+        self._splits_from = options.split_rows if proven else 0  # rows; 0: never
+        self._many_from = MANY_ROWS
 
-    def splitting_from(self, rows: int) -> Graphs:
-        """The same sessions, with another option `split_rows`."""
+    def splitting_from(self, rows: int, many: int = MANY_ROWS) -> Graphs:
+        """The same sessions, with large ensembles in parts from so many rows on, and in smaller ones from `many` on."""
         other = copy(self)
-        other.options = self.options._replace(split_rows=rows)
+        other._splits_from, other._many_from = rows and (self._splits_from and rows), many
         return other
 
     @property
@@ -63,34 +74,36 @@ class Graphs:
         """A session that computes these outputs of the graph, and others only where the graph is large."""
         return self._own.get(wanted) or self._opened(wanted)
 
-    def for_rows(self, rows: int, feeds: Mapping[str, NDArray[Any]], wanted: frozenset[str]) -> Session:
-        """`giving`, for a call of so many rows: large ensembles of trees in parts where that is faster."""
-        if not self._splits_from or rows < self._splits_from:
+    def for_batch(self, batch: Batch, wanted: frozenset[str]) -> Session:
+        """`giving`, for the rows of a batch: large ensembles of trees in parts where that is faster."""
+        if not self._splits_from or batch.rows < self._splits_from:
             return self.giving(wanted)
-        gaps = any(feed.dtype.kind == "f" and bool(np.isnan(feed).any()) for feed in feeds.values())
-        return self._in_parts.get((wanted, gaps)) or self._opened_in_parts(wanted, gaps=gaps)
+        form = _Form(batch.has_gaps(), batch.rows >= self._many_from)
+        return self._in_parts.get((wanted, form)) or self._opened_in_parts(wanted, form)
 
-    @property
-    def _splits_from(self) -> int:
-        """Rows; 0: never."""
-        proven = self._artifact.manifest.splits and len(self._core) <= _SPLIT
-        return self.options.split_rows if proven else 0
-
-    def _opened_in_parts(self, wanted: frozenset[str], *, gaps: bool) -> Session:
-        from edge_infer.split_trees import split_trees  # where there are many rows only
-
+    def _opened_in_parts(self, wanted: frozenset[str], form: _Form) -> Session:
         usual = self.giving(wanted)
         given = frozenset(usual.outputs)  # of a large graph all
         with self._lock:
-            if (given, gaps) not in self._in_parts:
-                parts = split_trees(self._core, gaps=gaps)
-                dropped = self.shared.outputs.keys() - given
-                with naming(self._artifact.source):
-                    self._in_parts[given, gaps] = (
-                        usual if parts is None else Session(cut(parts, drop_outputs=dropped), self.options)
-                    )
-            self._in_parts[wanted, gaps] = self._in_parts[given, gaps]
-            return self._in_parts[wanted, gaps]
+            if (given, form) not in self._in_parts:
+                self._in_parts[given, form] = self._made_in_parts(given, form) or usual
+            self._in_parts[wanted, form] = self._in_parts[given, form]
+            return self._in_parts[wanted, form]
+
+    def _made_in_parts(self, given: frozenset[str], form: _Form) -> Session | None:
+        from edge_infer.split_trees import PART_BRANCHES, PART_BRANCHES_OF_MANY, split_trees  # for many rows only
+
+        part = PART_BRANCHES_OF_MANY if form.many else PART_BRANCHES
+        parts = split_trees(self._core, gaps=form.gaps, part=part)
+        if parts is None:
+            return None
+        self._sizes[given, form] = len(parts)
+        twin = given, form._replace(gaps=not form.gaps)
+        if self._sizes.get(twin) == len(parts):  # no branch tells where NaN goes: they are the same
+            return self._in_parts[twin]
+        dropped = self.shared.outputs.keys() - given
+        with naming(self._artifact.source):
+            return Session(cut(parts, drop_outputs=dropped), self.options)
 
     def _opened(self, wanted: frozenset[str]) -> Session:
         with self._lock:
@@ -119,6 +132,7 @@ class Graphs:
             self._shared = self._whole = None
             self._own.clear()
             self._in_parts.clear()
+            self._sizes.clear()
 
 
 def _core(artifact: Artifact) -> bytes:

@@ -6,7 +6,9 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
-__all__ = ["cpu_model", "usable_cpus"]
+from edge_infer.options import MOST_THREADS
+
+__all__ = ["cpu_model", "usable_cpus", "usable_threads"]
 
 #: Lines of /proc/cpuinfo that name the processor, the best first: x86, then boards and cores of Arm.
 _CPU_NAMES: Final = ("model name", "Model", "Hardware", "CPU part")
@@ -26,6 +28,11 @@ def usable_cpus(root: str = "/") -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, min([cpus, *(int(quota) for quota in _quotas(root))]))
+
+
+def usable_threads() -> int:
+    """What `threads="all"` stands for: a thread for each of `usable_cpus`, up to `MOST_THREADS`."""
+    return min(usable_cpus(), MOST_THREADS)
 
 
 def cpu_model(root: str = "/") -> str:

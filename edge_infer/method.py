@@ -34,7 +34,7 @@ class Method:
     def _answer(self, data: Any) -> Any:
         decoder = self._decoder
         batch = self._packer.pack(data)
-        session = self._graphs.for_rows(batch.rows, batch.feeds, self._tensors)
+        session = self._graphs.for_batch(batch, self._tensors)
         feeds = batch.feeds
         if len(feeds) > len(session.inputs):  # of a tensor that no answer depends on
             feeds = {name: feeds[name] for name in session.inputs}

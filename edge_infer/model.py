@@ -47,7 +47,7 @@ def load(
         RuntimeFitError: this machine's onnxruntime cannot run it.
         DecryptionError: an encrypted file is not for this identity, or was changed.
         KeyFileError: the identity's file cannot be used.
-        UsageError: a bare name, an option that makes no sense, or an encrypted file without an identity.
+        UsageError: a bare name, options that make no sense, or an encrypted file without an identity.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return Model(parse_artifact(decrypted(bytes(source), identity)), options)
@@ -93,8 +93,8 @@ class Model:
     """
 
     def __init__(self, artifact: Artifact, options: SessionOptions | None = None) -> None:
-        """Does all costly work once. `artifact` comes from `read_artifact` or `parse_artifact`."""
-        self._options = options or options_for(artifact)
+        """Does all costly work once. `artifact` comes from `read_artifact` or `parse_artifact`. Raises as `load`."""
+        self._options = options_for(artifact) if options is None else _known(options)
         self._origin: Any = os.path.abspath(artifact.source) if artifact.source else artifact.data
         self._artifact = artifact
         self._manifest = artifact.manifest
@@ -238,6 +238,16 @@ class Model:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickle, (self._origin, self._artifact.digest, tuple(self._options), self._artifact.identity)
+
+
+def _known(options: SessionOptions) -> SessionOptions:
+    """Itself. Raises UsageError for what no type checker has seen."""
+    if not isinstance(options, SessionOptions):
+        raise UsageError(
+            f"options: expected edge_infer.SessionOptions, got {type(options).__name__} {options!r:.60}; "
+            "write load(path, options=edge_infer.SessionOptions(threads=2))"
+        )
+    return options
 
 
 def _unpickle(origin: str | bytes, digest: str, options: tuple[Any, ...], identity: str | None) -> Model:

@@ -9,20 +9,27 @@ from typing import Any, Final, Literal, NamedTuple
 
 from edge_infer.errors import UsageError
 
-__all__ = ["ENVIRONMENT", "SessionOptions"]
+__all__ = ["ENVIRONMENT", "MOST_THREADS", "SessionOptions"]
+
+MOST_THREADS: Final = 256  # each takes memory of its own and time to start: some thousands stop a machine
+_MOST: Final = {"chunk_bytes": (1 << 40, "bytes"), "split_rows": ((1 << 31) - 1, "rows")}
+_DIGITS: Final = 20  # of a whole number in the environment
 
 
 class SessionOptions(NamedTuple):
     """How a session uses the machine. The defaults suit small models on small machines.
 
-    threads: threads within an operator, and chunks of many rows under way at once; 1 is fastest for small models and
-        gives the same sums everywhere. "all": as many as the CPUs that the process may use, by affinity and by the
-        quota of its control group.
+    threads: threads within an operator, and chunks of many rows under way at once, up to 256; 1 is fastest for small
+        models and gives the same sums everywhere. "all": as many as the CPUs that the process may use, by affinity
+        and by the quota of its control group.
     spinning: whether idle threads burn CPU to start a little sooner (a model called at 6 Hz used 184 % CPU with it).
     arena: whether freed memory is kept for the next call; grows to the largest chunk seen.
-    chunk_bytes: many rows run in chunks whose input tensors take at most this, in bytes; 0: all rows at once.
-    split_rows: from so many rows on, large ensembles of trees run in parts that fit the cache, where the converter has
-        proven that this holds; 0: never. Takes the memory of a second session.
+    chunk_bytes: many rows run in chunks whose input tensors take at most this, in bytes, up to 2⁴⁰; 0: all rows at
+        once.
+    split_rows: from so many rows on, up to 2³¹ − 1, large ensembles of trees run in parts that fit the cache, where the
+        converter has proven that this holds; 0: never. Takes the memory of up to four more sessions, for rows with
+        missing numbers and without, below 1,000 rows and above; of a graph up to 2 MiB, so many for each method that
+        is asked.
 
     Where `load` is given no options, these are read from the environment: EDGE_INFER_THREADS (a whole number or "all"),
     EDGE_INFER_SPINNING and EDGE_INFER_ARENA (0 or 1), EDGE_INFER_CHUNK_BYTES, EDGE_INFER_SPLIT_ROWS; what no variable
@@ -54,7 +61,7 @@ class SessionOptions(NamedTuple):
             value = getattr(self, name)
             expected = _expected(name, value)
             if expected:
-                raise UsageError(f"{variable if of_environment else name}: expected {expected}, got {value!r}")
+                raise UsageError(f"{variable if of_environment else name}: expected {expected}, got {value!r:.60}")
         return self
 
 
@@ -62,20 +69,19 @@ class SessionOptions(NamedTuple):
 ENVIRONMENT: Final = {f"EDGE_INFER_{name.upper()}": name for name in SessionOptions._fields}
 
 
-_COUNTED: Final = {"chunk_bytes": "bytes", "split_rows": "rows"}
-
-
 def _parsed(name: str, text: str) -> Any:
     """The value that a text stands for, or the text."""
     if name in ("spinning", "arena"):
         return {"0": False, "1": True}.get(text, text)
-    return int(text) if text.isascii() and text.isdigit() else text
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else text
 
 
 def _expected(name: str, value: Any) -> str | None:
     """What the option takes, where this is not it."""
     if name == "threads":
-        return None if value == "all" or (type(value) is int and value >= 1) else 'a whole number ≥ 1, or "all"'
-    if name in _COUNTED:
-        return None if type(value) is int and value >= 0 else f"a number of {_COUNTED[name]}, or 0"
+        taken = value == "all" or (type(value) is int and 1 <= value <= MOST_THREADS)
+        return None if taken else f'a whole number from 1 to {MOST_THREADS}, or "all"'
+    if name in _MOST:
+        most, unit = _MOST[name]
+        return None if type(value) is int and 0 <= value <= most else f"a number of {unit} up to {most:,}, or 0"
     return None if type(value) is bool else "True or False (in the environment 1 or 0)"

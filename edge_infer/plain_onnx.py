@@ -6,7 +6,7 @@ from typing import Final
 
 from edge_infer.limits import LIMITS, Limits
 from edge_infer.manifest import METHODS, Column, Inputs, Manifest, Needs, Output, Source, Tensor
-from edge_infer.wire import ModelFacts, TensorInfo
+from edge_infer.scan import ModelFacts, TensorInfo
 
 __all__ = ["manifest_from_graph"]
 

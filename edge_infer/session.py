@@ -8,6 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+# onnxruntime 1.29 and later report their use to Microsoft, from the import on, unless this is set before it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as _native
 
@@ -43,7 +47,7 @@ class Session:
     def __init__(self, model: bytes, options: SessionOptions | None = None) -> None:
         """Raises RuntimeFitError or ArtifactError where onnxruntime refuses the model, UsageError for bad options."""
         chosen = (options or SessionOptions()).checked()
-        threads = _all_cpus() if chosen.threads == "all" else chosen.threads
+        threads = _all_threads() if chosen.threads == "all" else chosen.threads
         self.threads = threads
         native = _native_options(chosen, threads)
         #: Only the process that made the threads has them.
@@ -112,10 +116,10 @@ class Session:
 _NUMPY_NAMES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64"}
 
 
-def _all_cpus() -> int:
-    from edge_infer.machine import usable_cpus  # where it is asked for only: it counts at every start
+def _all_threads() -> int:
+    from edge_infer.machine import usable_threads  # where it is asked for only: it counts at every start
 
-    return usable_cpus()
+    return usable_threads()
 
 
 def _native_options(options: SessionOptions, threads: int) -> Any:

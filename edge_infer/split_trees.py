@@ -19,11 +19,12 @@ from edge_infer import wire
 from edge_infer.varints import read_varints, varints
 from edge_infer.wire_out import message, number
 
-__all__ = ["LEAST_BRANCHES", "PART_BRANCHES", "split_trees"]
+__all__ = ["LEAST_BRANCHES", "PART_BRANCHES", "PART_BRANCHES_OF_MANY", "split_trees"]
 
 #: Branches of all trees from which on an ensemble is split, and of one part: some 32 bytes each in onnxruntime.
 LEAST_BRANCHES: Final = 8192
-PART_BRANCHES: Final = 1024
+PART_BRANCHES: Final = 4096
+PART_BRANCHES_OF_MANY: Final = 512  # where there are so many rows that what each part costs does not count
 _MOST_PARTS: Final = 256
 
 _NAME, _I, _T, _INTS, _TYPE = 1, 3, 5, 8, 20  # of AttributeProto
@@ -33,7 +34,7 @@ _DTYPES: Final = {1: "<f4", 2: "u1", 11: "<f8"}  # TensorProto.DataType
 _UNPACKED: Final = re.compile(rb"(?:\x40[\x80-\xff]{0,9}[\x00-\x7f])+", re.DOTALL)
 _AVERAGE, _SUM = 0, 1  # aggregate_function
 _CHILDREN: Final = ("nodes_truenodeids", "nodes_falsenodeids", "nodes_trueleafs", "nodes_falseleafs")
-_MEMBER: Final = 6  # nodes_modes: such branches have sets, which stand apart
+_COMPARISONS: Final = 6  # nodes_modes below this compare with one number; others have sets, which stand apart
 _ROUTES: Final = "nodes_missing_value_tracks_true"  # where NaN goes
 _COPIES: Final = frozenset({b"Cast", b"Concat", b"Gather", b"Identity", b"Reshape"})  # of numbers give no NaN
 
@@ -102,9 +103,12 @@ def _split(data: bytes, start: int, stop: int, wish: _Wish, count: int) -> bytes
         ensemble = _read(data, start, stop)
         if len(ensemble.ints("nodes_featureids")) < wish.least:
             return None
-        if wish.whole.issuperset(ensemble.inputs):
+        if wish.whole.issuperset(ensemble.inputs) or not np.any(ensemble.attributes.get(_ROUTES, 0)):
             ensemble.attributes.pop(_ROUTES, None)
-        return _written(ensemble, wish.part, f"split{count}_")
+        prefix = f"split{count}_"
+        while prefix.encode() in data:  # a name of the graph's own may begin so
+            prefix = f"_{prefix}"
+        return _written(ensemble, wish.part, prefix)
     except (_Unlike, ValueError, IndexError):
         return None
 
@@ -175,14 +179,14 @@ def _attribute(data: bytes, start: int, stop: int) -> tuple[str, Any]:
             ints.append(read_varints(run.group())[1::2])
             position = run.end()
             continue
-        field, _, at, position = next(wire.fields(data, position, stop, wire.ATTRIBUTE_WIRES))
+        field, tag, at, position = next(wire.fields(data, position, stop, wire.ATTRIBUTE_WIRES))
         if field == _NAME:
             name = data[at:position].decode()
         elif field == _I:
             value = at
         elif field == _T:
             value = _tensor(data, at, position)
-        elif field == _INTS:
+        elif field == _INTS and data[tag] & 7 == wire.LENGTH:
             ints.append(read_varints(data[at:position]))
         elif field != _TYPE:
             raise _Unlike
@@ -209,7 +213,7 @@ def _written(ensemble: _Ensemble, part: int, prefix: str) -> bytes:
     attributes = ensemble.attributes
     weights = attributes["leaf_weights"]
     plain = attributes.get("aggregate_function", _SUM) in (_AVERAGE, _SUM) and not attributes.get("post_transform", 0)
-    if not plain or (attributes["nodes_modes"] == _MEMBER).any():
+    if not plain or (attributes["nodes_modes"] >= _COMPARISONS).any():
         raise _Unlike
     roots = ensemble.ints("tree_roots")
     branch_owner, leaf_owner = _owners(ensemble, len(weights))

@@ -24,11 +24,30 @@ _TEXTS: Final = "a text, a list, array or column of texts, a dict, or a table of
 
 
 class Batch(NamedTuple):
-    """What a session is fed. `single` tells that the caller gave one record, not rows."""
+    """What a session is fed. `single`: the caller gave one record, not rows. `full`: no number is NaN."""
 
     feeds: dict[str, NDArray[Any]]
     rows: int
     single: bool
+    full: bool = False  # True only where it is known at no cost
+
+    def has_gaps(self) -> bool:
+        """Whether a number is NaN."""
+        return not self.full and any(bool(np.isnan(feed).any()) for feed in self._numbers())
+
+    def gaps(self) -> NDArray[np.bool_]:
+        """Whether a number is NaN, for each row: shape (rows,)."""
+        found = np.zeros(self.rows, bool)
+        for feed in self._numbers():
+            found |= np.isnan(feed).any(axis=1)
+        return found
+
+    def chosen(self, rows: NDArray[np.int64]) -> Batch:
+        """These rows alone."""
+        return Batch({name: feed[rows] for name, feed in self.feeds.items()}, len(rows), single=False)
+
+    def _numbers(self) -> list[NDArray[Any]]:
+        return [feed for feed in self.feeds.values() if feed.dtype.kind == "f"]
 
 
 class Group(NamedTuple):
@@ -80,7 +99,7 @@ class Packer:
             if matrix is not None and matrix.ndim == 2 and matrix.dtype.kind in "fiub":
                 feeds = self._numeric_matrix(matrix)
                 if feeds is not None:
-                    return Batch(feeds, len(matrix), single=False)
+                    return Batch(feeds, len(matrix), single=False, full=True)
         if self._texts:
             if isinstance(data, str):
                 return Batch(self._flat([data]), 1, single=True)
@@ -102,7 +121,7 @@ class Packer:
     def _record(self, record: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         try:
             return {
-                tensor: np.array([[read(record[name]) if used else 0 for name, _, read, used in members]], dtype)
+                tensor: np.array([[read(record[name] if used else None) for name, _, read, used in members]], dtype)
                 for tensor, dtype, members in self._one
             }
         except (Misfit, KeyError):
@@ -154,7 +173,7 @@ class Packer:
 
     def _rows(self, table: Table) -> dict[str, NDArray[Any]]:
         places = self._places(table)
-        feeds = {g.tensor: np.zeros((table.rows, len(g.members)), g.dtype) for g in self.groups}
+        feeds = {g.tensor: _blank(table.rows, g) for g in self.groups}
         found: list[Mismatch] = []
         for group in self.groups:
             for position, member in enumerate(group.members):
@@ -181,7 +200,7 @@ class Packer:
         positions = {name: i for i, name in enumerate(table.names)}
         wrong = [_absent(column) for column in self.columns if column.used and column.name not in positions]
         if len(positions) < len(table.names):
-            wrong += _repeated(self._names, table.names)
+            wrong += _repeated([column.name for column in self.columns if column.used], table.names)
         if wrong:
             raise InputError(wrong, self._hint(table.names))
         return [positions.get(name, -1) for name in self._names]
@@ -228,6 +247,11 @@ def _groups(inputs: Inputs) -> list[Group]:
         dtype = "int64" if coded else "object" if tensor.dtype == "string" else tensor.dtype
         found.append(Group(name, np.dtype(dtype), tuple(members)))
     return found
+
+
+def _blank(rows: int, group: Group) -> NDArray[Any]:
+    """What columns that no answer depends on are fed: 0 or an empty text."""
+    return np.full((rows, len(group.members)), "" if group.dtype.kind == "O" else 0, group.dtype)
 
 
 def _all_finite(tensor: NDArray[Any]) -> bool:

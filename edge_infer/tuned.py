@@ -16,7 +16,7 @@ from edge_infer.errors import ArtifactError, FormatError, UsageError
 from edge_infer.limits import LIMITS, Limits
 from edge_infer.options import SessionOptions
 
-__all__ = ["Record", "device", "folder", "options_for", "parse_record", "path_of", "remove", "save"]
+__all__ = ["Record", "check_folder", "device", "folder", "options_for", "parse_record", "path_of", "remove", "save"]
 
 _FORMAT: Final = 1
 _DIGITS: Final = 16  # of a hash in a file's name
@@ -166,6 +166,23 @@ def _within(threads: Any, cpus: str) -> bool:
 
 
 # --- writing ----------------------------------------------------------------------------
+
+
+def check_folder() -> None:
+    """Before a search: raises UsageError where no record could be written. Nothing is made."""
+    wanted = present = os.path.abspath(folder())
+    while not os.path.lexists(present):
+        present = os.path.dirname(present)
+    if not os.path.isdir(present):
+        reason = f"{present} is no folder"
+    elif not os.access(present, os.W_OK | os.X_OK):
+        reason = f"{present} may not be written to"
+    else:
+        return
+    raise UsageError(
+        f"no record of a search can be written into {wanted}: {reason}.\n"
+        "Name a folder of yours: EDGE_INFER_CONFIG=FOLDER in the environment"
+    )
 
 
 def save(record: Record) -> str:

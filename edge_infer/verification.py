@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from edge_infer.errors import (
     UsageError,
 )
 from edge_infer.goldens import Goldens, Tolerance, as_number
+from edge_infer.graphs import Graphs
 from edge_infer.model import Model
+from edge_infer.options import SessionOptions
 from edge_infer.session import ONNXRUNTIME_VERSION
 from edge_infer.tensors import whole_feeds
 
@@ -42,15 +44,17 @@ class Check(NamedTuple):
 def verify(
     source: str | os.PathLike[str] | bytes,
     *,
+    options: SessionOptions | None = None,
     trust: TrustedKeys | None = None,
     signature: str | os.PathLike[str] | None = None,
     now: datetime | None = None,
     identity: str | os.PathLike[str] | None = None,
 ) -> list[Check]:
-    """All checks of a file, in order; those after a failure are left out.
+    """All checks of a file, in order; those that need what failed are left out.
 
     Args:
         source: the model's path, or its bytes.
+        options: as `load` takes them.
         trust: who must have signed it (`edge_infer.signing`). That is checked first: what is not signed is not parsed.
         signature: the signature's file; None: beside the model, under its name and ".sig".
         now: judges the last days of keys; None where there is no clock.
@@ -59,7 +63,8 @@ def verify(
 
     Raises:
         OSError: a file cannot be read.
-        UsageError, KeyFileError: an option, or a file of keys, is wrong, not the model.
+        UsageError: an option, or a variable of the environment, makes no sense.
+        KeyFileError: the identity's file cannot be used.
     """
     checks: list[Check] = []
     try:
@@ -67,15 +72,23 @@ def verify(
         if trust is not None:
             checks.append(_signature_check(data, path, trust, signature, now))
         artifact = parse_artifact(data, source=path)
-        checks += _static(artifact)
-        model = Model(artifact)
-        _ = model._graphs.whole  # the graph as other hosts load it: text in, labels out
-        checks.append(Check("runtime", "ok", f"onnxruntime {ONNXRUNTIME_VERSION} loads it"))
-        goldens = artifact.goldens()
-    except (UsageError, KeyFileError, MissingExtraError):  # what the check needs is wrong, not the file
+    except (UsageError, KeyFileError, MissingExtraError):  # it is not the file that is wrong
         raise
     except EdgeInferError as error:
-        return [*checks, Check(_failed_check(error), "failed", str(error))]
+        return [*checks, _failed(error, "format")]
+    checks += _static(artifact)
+    try:
+        model = Model(artifact, options)
+        _ = model._graphs.whole  # the graph as other hosts load it: text in, labels out
+    except UsageError:
+        raise
+    except EdgeInferError as error:
+        return [*checks, _failed(error, "runtime")]
+    checks.append(Check("runtime", "ok", f"onnxruntime {ONNXRUNTIME_VERSION} loads it"))
+    try:
+        goldens = artifact.goldens()
+    except EdgeInferError as error:
+        return [*checks, Check("goldens", "failed", str(error))]
     checks.append(_goldens_check(model, goldens))
     if trust is None:
         checks.append(Check("signature", "not checked", "no key was given"))
@@ -110,16 +123,18 @@ def _signature_check(
     return Check("signature", "ok", f"{verified.name}{release}, by the key {verified.fingerprint}")
 
 
-def _failed_check(error: EdgeInferError) -> str:
-    if isinstance(error, SignatureError):
-        return "signature"
-    return {
-        "LimitError": "limits",
-        "ForbiddenContentError": "contents",
-        "RuntimeFitError": "runtime",
-        "DecryptionError": "encryption",
-        "GraphMismatchError": "agreement",
-    }.get(type(error).__name__, "format")
+_NAMES: Final = {
+    "LimitError": "limits",
+    "ForbiddenContentError": "contents",
+    "GraphMismatchError": "agreement",
+    "DecryptionError": "encryption",
+}
+
+
+def _failed(error: EdgeInferError, stage: str) -> Check:
+    """By what is wrong, else by the stage at which it was found."""
+    name = "signature" if isinstance(error, SignatureError) else _NAMES.get(type(error).__name__, stage)
+    return Check(name, "failed", str(error))
 
 
 def _static(artifact: Artifact) -> list[Check]:
@@ -135,7 +150,7 @@ def _goldens_check(model: Model, goldens: Goldens | None) -> Check:
     if goldens is None:
         return Check("goldens", "not checked", "the file has no golden rows")
     try:
-        differences = replay(model, goldens, split_rows=0) or _replay_whole(model, goldens)
+        differences = replay(model, goldens, model._graphs.splitting_from(0)) or _replay_whole(model, goldens)
         differences = differences or _replay_in_parts(model, goldens)
     except EdgeInferError as error:
         return Check("goldens", "failed", str(error))
@@ -145,18 +160,16 @@ def _goldens_check(model: Model, goldens: Goldens | None) -> Check:
     return Check("goldens", "ok", f"{count}: all equal the original's within tolerance")
 
 
-def replay(model: Model, goldens: Goldens, *, split_rows: int | None = None) -> list[str]:
+def replay(model: Model, goldens: Goldens, graphs: Graphs | None = None) -> list[str]:
     """Run the golden rows; a line for each answer that differs from the original's.
 
-    split_rows: in place of the model's own option (`SessionOptions`).
+    graphs: in place of the model's own.
 
     Raises:
         GraphMismatchError: the graph gives another shape than the goldens have.
         InferenceError: onnxruntime fails on them.
     """
-    columns = [column.name for column in model.manifest.inputs.columns]
-    records = [dict(zip(columns, row, strict=True)) for row in goldens.rows]
-    graphs = model._graphs if split_rows is None else model._graphs.splitting_from(split_rows)
+    records = _records(model, goldens)
     return [
         difference
         for method in goldens.answers
@@ -177,19 +190,24 @@ def _replay_whole(model: Model, goldens: Goldens) -> list[str]:
 
 def _replay_in_parts(model: Model, goldens: Goldens) -> list[str]:
     """The same as many rows run, where large ensembles of trees run in parts: those with a gap, and the others."""
-    if not model.manifest.splits:
+    if not model.manifest.splits or not model.options.split_rows:
         return []
-    gaps = [None in row for row in goldens.rows]
-    halves = [[place for place, gap in enumerate(gaps) if gap == wanted] for wanted in (True, False)]
+    gaps = model._packer.pack(_records(model, goldens)).gaps()
     return [
         f"with trees in parts, {difference}"
-        for places in halves
-        if places
-        for difference in replay(model, _some(goldens, places), split_rows=1)
+        for places in (np.flatnonzero(gaps), np.flatnonzero(~gaps))
+        if len(places)
+        for many in (1, len(places) + 1)
+        for difference in replay(model, _some(goldens, places), model._graphs.splitting_from(1, many))
     ]
 
 
-def _some(goldens: Goldens, places: list[int]) -> Goldens:
+def _records(model: Model, goldens: Goldens) -> list[dict[str, Any]]:
+    columns = [column.name for column in model.manifest.inputs.columns]
+    return [dict(zip(columns, row, strict=True)) for row in goldens.rows]
+
+
+def _some(goldens: Goldens, places: NDArray[np.int64]) -> Goldens:
     answers = {method: tuple(rows[place] for place in places) for method, rows in goldens.answers.items()}
     return goldens._replace(rows=tuple(goldens.rows[place] for place in places), answers=answers)
 

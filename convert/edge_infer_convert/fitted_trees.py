@@ -1,4 +1,4 @@
-"""The scikit-learn trees inside a fitted estimator."""
+"""The trees inside a fitted estimator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from edge_infer_convert.boosters import tree_splits
 
-__all__ = ["fitted_trees"]
+__all__ = ["fitted_trees", "holds_trees"]
 
 
 def fitted_trees(estimator: Any) -> list[Any]:
@@ -17,12 +17,22 @@ def fitted_trees(estimator: Any) -> list[Any]:
     splits = tree_splits(estimator)
     if splits is not None:
         return [SimpleNamespace(feature=splits[0], threshold=splits[1])]
-    members = getattr(estimator, "estimators_", [estimator])
-    if isinstance(members, np.ndarray):
-        members = members.ravel().tolist()
-    if not isinstance(members, list):
-        return []
+    members = _members(estimator)
     subsets = getattr(estimator, "estimators_features_", [])
     if any(len(features) != estimator.n_features_in_ for features in subsets):
         return []
     return [member.tree_ for member in members if hasattr(getattr(member, "tree_", None), "threshold")]
+
+
+def holds_trees(estimator: Any) -> bool:
+    """Whether it is a tree or an ensemble of trees: of scikit-learn, histograms included, or of a booster."""
+    if hasattr(estimator, "_predictors") or tree_splits(estimator) is not None:
+        return True
+    return any(hasattr(member, "tree_") for member in _members(estimator))
+
+
+def _members(estimator: Any) -> list[Any]:
+    members = getattr(estimator, "estimators_", [estimator])
+    if isinstance(members, np.ndarray):
+        members = members.ravel().tolist()
+    return members if isinstance(members, list) else []

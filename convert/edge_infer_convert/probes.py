@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from edge_infer.manifest import Column
 from edge_infer_convert.cells import cell_of, is_missing_cell
+from edge_infer_convert.fitted_trees import holds_trees
 from edge_infer_convert.graph.plan import Step
 from edge_infer_convert.graph.tables import UNKNOWN_TEXT
+from edge_infer_convert.jumps import jump_rows
 from edge_infer_convert.original import REFUSALS, Original, Row
 from edge_infer_convert.schema import Schema
 from edge_infer_convert.thresholds import neighbours, raw_thresholds, unscaled
@@ -31,7 +33,7 @@ _SEED: Final = 20_26
 
 
 class Probes(NamedTuple):
-    """Rows and, for each, what it is for: "in range", "far", "edge", "threshold", "boundary" or "sample"."""
+    """Rows and, for each, what it is for: "in range", "far", "edge", "threshold", "boundary", "jump" or "sample"."""
 
     rows: list[Row]
     kinds: list[str]
@@ -52,6 +54,7 @@ def make_probes(schema: Schema) -> Probes:
         "threshold": _threshold_rows(schema, rng),
         "boundary": _boundary_rows(schema, rng),
         "sample": _sample_rows(schema, rng),
+        "jump": _jump_rows(schema, rng),
     }
     rows = [row for group in made.values() for row in group]
     kinds = [kind for kind, group in made.items() for _ in group]
@@ -183,6 +186,13 @@ def _boundary_rows(schema: Schema, rng: np.random.Generator) -> list[Row]:
         return []
     parted = np.flatnonzero(np.ravel((first != last).reshape(len(ends), -1).any(axis=1)))[:_PAIRS]
     return _bisected_where_taken(original, [ends[i] for i in parted], numeric)
+
+
+def _jump_rows(schema: Schema, rng: np.random.Generator) -> list[Row]:
+    """For trees: rows on both sides of their branches, whatever the features are made of."""
+    if not any(holds_trees(step.estimator) for step in schema.plan.steps):
+        return []
+    return jump_rows(schema.original, _random_rows(schema, rng, 4 * _PAIRS, 1.0), rng)
 
 
 def _bisected_where_taken(original: Original, ends: list[tuple[Row, Row]], numeric: list[int]) -> list[Row]:

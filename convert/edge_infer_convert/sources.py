@@ -21,6 +21,8 @@ _PICKLES = (".pkl", ".pickle", ".joblib", ".sav", ".model")
 #: Types that skops does not list as trusted though they run nothing: encoders hold dtypes.
 _HARMLESS = frozenset({"numpy.dtype"})
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_TABLES = frozenset({*_SEPARATORS, ".parquet", ".jsonl", ".ndjson"})
+_MODELS = "a fitted model: a .joblib, .pkl or .skops file, or a booster's own (.ubj, .json, .txt, .cbm)"
 
 
 def load_estimator(path: str | os.PathLike[str], *, trust_pickle: bool = False) -> Any:
@@ -34,13 +36,17 @@ def load_estimator(path: str | os.PathLike[str], *, trust_pickle: bool = False) 
     Raises:
         FileNotFoundError: there is no such file.
         UntrustedSourceError: a pickle without `trust_pickle`, or a skops file with types not trusted.
-        UntrustedSourceError: also where the file cannot be read as either, with the reason.
+        UntrustedSourceError: also where the file is a table or an ONNX model, or cannot be read, with the reason.
     """
     file = Path(path)
     if file.is_dir():
         raise IsADirectoryError(f"{file} is a folder; a model file is expected")
     if not file.stat().st_size:
-        raise UntrustedSourceError(f"{file} is empty; expected a joblib, pickle or skops file")
+        raise UntrustedSourceError(f"{file} is empty; expected {_MODELS}")
+    if file.suffix.lower() in _TABLES:
+        raise UntrustedSourceError(f"{file} is a table of data by its name; expected {_MODELS}")
+    if file.suffix.lower() == ".onnx":
+        raise UntrustedSourceError(f"{file} is an ONNX model by its name; expected {_MODELS}")
     if is_booster_file(file):
         return load_booster(file)
     if _is_skops(file):

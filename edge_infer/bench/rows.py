@@ -12,7 +12,7 @@ from edge_infer.artifact import Artifact
 from edge_infer.errors import InferenceError, UsageError
 from edge_infer.manifest import Inputs
 from edge_infer.model import Model
-from edge_infer.wire import TensorInfo
+from edge_infer.scan import TensorInfo
 
 __all__ = ["BATCHES", "MOST_ROWS", "Case", "Rows", "Sample", "Zeros", "rows_of_data", "zero_feeds"]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from edge_infer.artifact import Artifact
 from edge_infer.bench.latency import measured
 from edge_infer.bench.rows import BATCHES, Sample
-from edge_infer.machine import usable_cpus
+from edge_infer.machine import usable_threads
 from edge_infer.model import Model
 from edge_infer.options import SessionOptions
 
@@ -30,7 +30,7 @@ def throughput(artifact: Artifact, sample: Sample, options: SessionOptions, seco
     A size that takes longer than `seconds` is the last one. Raises InferenceError as `Model.run` does.
     """
     found: list[Throughput] = []
-    for threads in sorted({1, usable_cpus()}):
+    for threads in sorted({1, usable_threads()}):
         with Model(artifact, options._replace(threads=threads)) as model:
             found += _by_size(model, threads, sample, seconds)
     return found

@@ -19,7 +19,8 @@ from edge_infer.bench.comparing import differing_rows, tolerance_of
 from edge_infer.bench.latency import timed
 from edge_infer.bench.rows import Sample
 from edge_infer.errors import InferenceError
-from edge_infer.machine import usable_cpus
+from edge_infer.machine import usable_threads
+from edge_infer.manifest import Manifest
 from edge_infer.model import Model
 from edge_infer.options import SessionOptions
 
@@ -34,11 +35,11 @@ _MOST_TIMED: Final = 100_000  # calls of one turn
 
 
 class Axis(NamedTuple):
-    """An option that is searched: its values on so many CPUs, and whether it matters with other options and rows."""
+    """An option that is searched: its values on so many CPUs, and whether it matters for so many rows of a model."""
 
     field: str
     values: Callable[[int], Sequence[Any]]
-    matters: Callable[[SessionOptions, int], bool] = lambda options, rows: True
+    matters: Callable[[SessionOptions, int, Manifest], bool] = lambda options, rows, manifest: True
 
 
 def _thread_counts(cpus: int) -> list[int]:
@@ -49,9 +50,13 @@ def _thread_counts(cpus: int) -> list[int]:
 #: What is searched, in this order.
 AXES: Final = (
     Axis("threads", _thread_counts),
-    Axis("spinning", lambda cpus: (False, True), lambda options, rows: options.threads != 1),
-    Axis("chunk_bytes", lambda cpus: (1 << 19, 1 << 21, 1 << 23, 0), lambda options, rows: rows > 1),
-    Axis("split_rows", lambda cpus: (SessionOptions().split_rows, 1, 0), lambda options, rows: rows > 1),
+    Axis("spinning", lambda cpus: (False, True), lambda options, rows, manifest: options.threads != 1),
+    Axis("chunk_bytes", lambda cpus: (1 << 19, 1 << 21, 1 << 23, 0), lambda options, rows, manifest: rows > 1),
+    Axis(
+        "split_rows",
+        lambda cpus: (SessionOptions().split_rows, 1, 0),
+        lambda options, rows, manifest: rows > 1 and manifest.splits,
+    ),
 )
 
 
@@ -95,8 +100,8 @@ def tune(artifact: Artifact, sample: Sample, rows: int, seconds: float, *, cpus:
     defaults = best = SessionOptions()
     found = {defaults: Candidate(defaults, equal=True)}
     for axis in AXES:
-        if axis.matters(best, rows):
-            tried = [best._replace(**{axis.field: value}) for value in axis.values(cpus or usable_cpus())]
+        if axis.matters(best, rows, artifact.manifest):
+            tried = [best._replace(**{axis.field: value}) for value in axis.values(cpus or usable_threads())]
             best = search.race(best, [options for options in tried if options != best], found)
     last = search.times([defaults, best])
     best = best if _is_faster(last[best], last[defaults]) else defaults

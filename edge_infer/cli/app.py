@@ -46,6 +46,10 @@ app = typer.Typer(
 
 #: `bench --method`.
 BenchMethod = Literal["predict", "predict_proba", "decision_function", "score_samples", "transform"]
+_METHOD_HELP = (
+    "What to ask: predict, predict_proba, decision_function, score_samples or transform. Left out: predict (or what "
+    "there is)."
+)
 
 
 class Precision(StrEnum):
@@ -173,7 +177,8 @@ needs, parity, golden_rows, training_rows, nodes."""
 _VERIFY_HELP = """\
 Check a model, and that it gives its original's answers here.
 
-The checks: format, limits, contents, runtime, goldens, signature. Exits with 1 if any check fails.
+The checks: format, limits, contents, runtime, goldens, signature; what manifest and graph disagree
+on is told as agreement. Exits with 1 if any check fails.
 
 With --trust the model must be signed by one of these keys; that is checked first, and a file that
 is not signed is not read any further. The signature is the file beside the model, MODEL.sig.
@@ -238,9 +243,10 @@ fresh process to its first answer, and its memory. Calls are given the file's go
 of --data. With --vs the original is asked the same rows first: where answers differ, nothing is
 measured, and the exit code is 1.
 
---tune searches threads, spinning and chunks. What is at least 5% faster here, with equal answers,
-is recorded in your configuration folder for this very file, and each load uses it from then on;
-where nothing is, an older record is removed. EDGE_INFER_TUNED=0 ignores records.
+--tune searches threads, spinning, chunk_bytes and, of large ensembles of trees, split_rows. What is
+at least 5% faster here, with equal answers, is recorded in your configuration folder for this very
+file, and each load uses it from then on; where nothing is, an older record is removed.
+EDGE_INFER_TUNED=0 ignores records.
 
 Example:
 
@@ -404,7 +410,8 @@ def _bench(
         str | None, typer.Option("--data", metavar="FILE", help="Rows to ask with: JSON or CSV, as predict reads them.")
     ] = None,
     method: Annotated[
-        BenchMethod | None, typer.Option("--method", "-m", help="What to ask. Left out: predict (or what there is).")
+        BenchMethod | None,
+        typer.Option("--method", "-m", metavar="METHOD", help=_METHOD_HELP),
     ] = None,
     seconds: Annotated[float, typer.Option("--seconds", metavar="S", help="Time of each measurement.")] = 1.0,
     vs: Annotated[

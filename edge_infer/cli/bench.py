@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from edge_infer.artifact import Artifact, read_artifact
 from edge_infer.bench.latency import Latency, measured
@@ -20,7 +20,7 @@ from edge_infer.cli.progress import Progress
 from edge_infer.errors import InferenceError, InputError, UsageError
 from edge_infer.model import Model
 from edge_infer.options import SessionOptions
-from edge_infer.tuned import Record, device, remove, save
+from edge_infer.tuned import Record, check_folder, device, remove, save
 
 __all__ = ["Bench", "Tuned", "run"]
 
@@ -67,10 +67,11 @@ def run(
     _check_usage(seconds, rows, vs, trust_pickle=trust_pickle, tune=tune)
     artifact = read_artifact(model)
     with Progress() as progress:
-        estimator = None if vs is None else _loaded(vs, progress, trust_pickle=trust_pickle)
         with Model(artifact) as loaded:
-            sample = _sample(loaded, data, method)
-            compared = None if vs is None else _compared(vs, estimator, sample, loaded, progress)
+            sample = _sample(loaded, data, method, beside=vs is not None)
+            compared = None
+            if vs is not None and isinstance(sample, Rows):
+                compared = _compared(vs, sample, loaded, progress, trust_pickle=trust_pickle)
         tuned = _tuned(artifact, sample, rows or 1, seconds, progress) if tune else None
         bench = _measured(artifact, sample, seconds, compared, progress)._replace(tuned=tuned)
     from edge_infer.cli import bench_report
@@ -91,13 +92,15 @@ def _check_usage(seconds: float, rows: int | None, vs: str | None, *, trust_pick
         raise UsageError(f"--rows: expected a whole number from 1 to {_MOST_TUNED_ROWS:,}, got {rows}")
     if trust_pickle and vs is None:
         raise UsageError("--trust-pickle tells of the file that --vs names: name it too")
+    if tune:
+        check_folder()
 
 
 # --- rows -------------------------------------------------------------------------------
 
 
-def _sample(model: Model, data: str | None, method: str | None) -> Sample:
-    """Rows of the caller's file, else golden rows, else zeros."""
+def _sample(model: Model, data: str | None, method: str | None, *, beside: bool) -> Sample:
+    """Rows of the caller's file, else golden rows, else zeros, which no original is asked with (`beside`)."""
     if data is not None:
         return _of_file(model, data, chosen_methods(model, method)[0])
     goldens = model.artifact.goldens()
@@ -106,6 +109,8 @@ def _sample(model: Model, data: str | None, method: str | None) -> Sample:
         return Rows(origin, chosen_methods(model, method)[0], model.manifest.inputs, goldens.rows)
     if method is not None:
         raise UsageError("--method: this file has no golden rows to ask it with; name a file of rows with --data")
+    if beside:
+        raise UsageError("--vs: this file has no golden rows to ask both with; name a file of rows with --data")
     return _zeros(model)
 
 
@@ -141,15 +146,10 @@ def _of_file(model: Model, data: str, method: str) -> Rows:
 # --- the original -----------------------------------------------------------------------
 
 
-def _loaded(path: str, progress: Progress, *, trust_pickle: bool) -> Any:
-    progress("load", path)
-    return load_original(path, trust_pickle=trust_pickle)
-
-
-def _compared(path: str, estimator: Any, sample: Sample, model: Model, progress: Progress) -> tuple[Original, int]:
+def _compared(path: str, sample: Rows, model: Model, progress: Progress, *, trust_pickle: bool) -> tuple[Original, int]:
     """The original, and how many of its answers are this model's. Raises VerificationError where they are not."""
-    if not isinstance(sample, Rows):
-        raise UsageError("--vs: this file has no golden rows to ask both with; name a file of rows with --data")
+    progress("load", path)
+    estimator = load_original(path, trust_pickle=trust_pickle)
     progress("compare", path)
     original = Original(path, estimator, sample)
     return original, original.compare(model)

@@ -18,6 +18,10 @@ __all__ = ["as_object", "show"]
 
 _BAR: Final = 40
 _LEAD: Final = 12  # the width of the facts' names
+_RATIO: Final = (
+    "÷ defaults: a setting and the defaults are called in turns; the median of the ratios of their times. What is at "
+    f"most {LEAST_GAIN} is taken, if it holds in a last race."
+)
 
 
 # --- for programs -----------------------------------------------------------------------
@@ -195,6 +199,8 @@ def _tuning(tuned: Tuned) -> None:
     write(f"Calls of {search.rows:,} row{'s'[: search.rows != 1]} by setting:\n")
     rows = [_candidate(candidate, candidate.options == search.chosen) for candidate in search.candidates]
     show_grid(Grid(("setting", "median", "÷ defaults", ""), rows, frozenset({1, 2})))
+    write()
+    write(wrapped(_RATIO, 0))
     write()
     if tuned.path is None:
         gone = " The older record of this device was removed." if tuned.removed else ""

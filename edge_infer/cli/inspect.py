@@ -120,9 +120,20 @@ def _labels(labels: tuple[Label, ...], room: int) -> str:
 def _outputs(artifact: Artifact) -> None:
     for output in artifact.manifest.outputs:
         _fact(output.method, _output_line(output), _METHOD_LEAD)
-    for method, reason in artifact.manifest.missing_methods.items():
-        _fact(printable(method), f"not in this file: {reason}", _METHOD_LEAD)
+    for reason, methods in _missing(artifact.manifest.missing_methods).items():
+        if len(methods) == 1:
+            _fact(printable(methods[0]), f"not in this file: {reason}", _METHOD_LEAD)
+        else:
+            _fact("not in this file", f"{printable(', '.join(methods))}: {reason}", _METHOD_LEAD)
     write()
+
+
+def _missing(reasons: dict[str, str]) -> dict[str, list[str]]:
+    """Methods by the reason why they are not in the file."""
+    found: dict[str, list[str]] = {}
+    for method, reason in reasons.items():
+        found.setdefault(reason, []).append(method)
+    return found
 
 
 def _output_line(output: Output) -> str:
@@ -170,12 +181,13 @@ def describe_parity(certificate: dict[str, Any] | None) -> str:
     parts = [f"{rows:,} probe rows compared with the original"] if isinstance(rows, int) else []
     if isinstance(borderline, int):
         parts.append(_decided(borderline, certificate.get("ties")))
+    parts = ["; ".join(parts)] if parts else []
     parts += _rounded(certificate.get("rounded"))
     parts += _proof(certificate.get("proof"))
     outputs = certificate.get("outputs")
     for method, result in outputs.items() if isinstance(outputs, dict) else ():
         parts += [f"{method}: {_differences(result)}"] if isinstance(result, dict) else []
-    return "; ".join(parts) or "an empty certificate"
+    return "\n".join(parts) or "an empty certificate"
 
 
 def _decided(borderline: int, ties: Any) -> str:
@@ -196,7 +208,8 @@ def _rounded(counts: Any) -> list[str]:
 def _proof(found: Any) -> list[str]:
     if not isinstance(found, dict) or not all(isinstance(found.get(key), int) for key in ("trees", "nodes")):
         return []
-    return [f"{found['trees']:,} trees of {found['nodes']:,} nodes equal the fitted ones node by node"]
+    trees = "1 tree" if found["trees"] == 1 else f"{found['trees']:,} trees"
+    return [f"{trees} of {found['nodes']:,} nodes, node by node as fitted"]
 
 
 def _differences(result: dict[str, Any]) -> str:

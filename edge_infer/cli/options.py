@@ -49,6 +49,8 @@ _METHODS: Final = (
     "all",
 )
 
+_METHODS_TEXT: Final = f"{', '.join(_METHODS[:-1])} or {_METHODS[-1]}"
+
 _MODEL: Final = Argument("model", "MODEL", "The model: an .onnx file.")
 _IDENTITY: Final = Option(
     "identity",
@@ -85,8 +87,9 @@ With --method all the object has a field for each method: {"predict": …, "pred
         Option(
             "method",
             ("--method", "-m"),
-            "What to ask the model for. Left out: predict (or what the model has).",
+            f"What to ask the model for: {_METHODS_TEXT}. Left out: predict (or what the model has).",
             choices=_METHODS,
+            metavar="METHOD",
         ),
         Option("json", ("--json",), "Print one JSON object.", kind="flag"),
         Option(
@@ -119,8 +122,9 @@ Example:
         Option(
             "method",
             ("--method", "-m"),
-            "What to ask the model for. Left out: predict, and probabilities where there are any.",
+            f"What to ask the model for: {_METHODS_TEXT}. Left out: predict, and probabilities where there are any.",
             choices=_METHODS,
+            metavar="METHOD",
         ),
         _IDENTITY,
     ),

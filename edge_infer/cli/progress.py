@@ -21,6 +21,9 @@ _WORDS: Final = {
 }
 
 
+_STOPPED: Final = "stopped"
+
+
 class Progress:
     """Called with a stage and a detail when the stage begins; a context manager that ends the last one."""
 
@@ -42,7 +45,7 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end(ok=error is None, word="stopped" if kind is KeyboardInterrupt else "FAILED")
+        self._end(ok=error is None, word=_STOPPED if kind is KeyboardInterrupt else "FAILED")
 
     def _spin(self, text: str) -> None:
         from rich.console import Console
@@ -59,7 +62,8 @@ class Progress:
             return
         text, started = self._stage
         self._stage = None
-        sign = ("✓" if ok else "✗") if self._terminal and _utf8() else ("ok" if ok else word)
+        stopped = word == _STOPPED  # by the user, which is no failure
+        sign = ("✓" if ok else word if stopped else "✗") if self._terminal and _utf8() else ("ok" if ok else word)
         print(f"{sign} {text} ({time.perf_counter() - started:.1f} s)", file=sys.stderr, flush=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -164,9 +165,40 @@ def test_an_original_that_answers_otherwise_is_told_and_nothing_is_measured_or_r
 ) -> None:
     ran = fresh("bench", PENGUINS, "--vs", originals / "other.joblib", "--trust-pickle", "--tune", *QUICK)
     assert (ran.code, ran.out) == (1, "")
-    assert " of 60 rows: predict of the original" in ran.err
-    assert "other.joblib" in ran.err
+    assert " of 60 rows have another predict than the original:" in ran.err
+    for words in ("first row", "island='", "original       '", "this model     '", "other.joblib"):
+        assert words in ran.err
+    told = [line for line in ran.err.splitlines() if "other.joblib" not in line]
+    assert all(width(line) <= 80 for line in told)
     assert not configuration.exists()
+    ran = fresh("bench", PENGUINS, "--vs", originals / "other.joblib", "--trust-pickle", "-m", "predict_proba", *QUICK)
+    assert re.search(
+        r"of its answer  the probability of '\w+'\n +original +[\d.e-]+\n +this model +[\d.e-]+\n", ran.err
+    )
+
+
+def test_an_original_is_asked_without_the_columns_that_no_answer_depends_on(tmp_path: Path) -> None:
+    """It refuses a missing text that the converted model never looks at."""
+    joblib = pytest.importorskip("joblib", reason="the extra `convert` is not installed")
+    pd = pytest.importorskip("pandas", reason="the extra `convert` is not installed")
+    from sklearn.compose import make_column_transformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+    from sklearn.tree import DecisionTreeClassifier
+
+    from edge_infer_convert import convert
+
+    frame = pd.DataFrame({"size": [float(i) for i in range(40)], "note": ["x", "y"] * 20})
+    encoded = make_column_transformer((OneHotEncoder(), ["note"]), remainder="passthrough")
+    original = make_pipeline(encoded, DecisionTreeClassifier(max_depth=1)).fit(frame, frame["size"] > 19)
+    convert(original, data=frame, name="sizes", output=tmp_path / "sizes.onnx")
+    joblib.dump(original, tmp_path / "sizes.joblib")
+    frame[["size"]].to_csv(tmp_path / "rows.csv", index=False)
+    vs = ("--vs", tmp_path / "sizes.joblib", "--trust-pickle")
+    assert measured(tmp_path / "sizes.onnx", *vs, "--data", tmp_path / "rows.csv")["original"]["rows_compared"] == 40
+    assert (
+        measured(tmp_path / "sizes.onnx", *vs, "--data", '{"size": 3, "note": "z"}')["original"]["rows_compared"] == 1
+    )
 
 
 def test_a_pickled_original_is_read_only_when_trusted(run: Run, originals: Path) -> None:
@@ -240,7 +272,13 @@ def test_a_faster_setting_is_recorded_and_how_to_undo_it_is_told(
     assert ran.code == 0
     (path,) = (configuration / "tuned").iterdir()
     assert f"record      {path}\n" in ran.out
-    for words in ("Recorded: chunk_bytes=0", "EDGE_INFER_TUNED=0", "EDGE_INFER_CHUNK_BYTES", "0.50  chosen"):
+    for words in (
+        "Recorded: chunk_bytes=0",
+        "EDGE_INFER_TUNED=0",
+        "EDGE_INFER_CHUNK_BYTES",
+        "0.50  chosen",
+        "÷ defaults: a setting",
+    ):
         assert words in ran.out
     assert all(width(line) <= 80 for line in ran.out.splitlines() if not line.startswith("record"))
     assert edge_infer.load(PENGUINS).options == SessionOptions(chunk_bytes=0)
@@ -260,6 +298,42 @@ def test_a_search_that_finds_nothing_removes_the_older_record(
     assert "the defaults stay. The older record of this device was removed." in " ".join(ran.out.split())
     assert list((configuration / "tuned").iterdir()) == []
     assert edge_infer.load(PENGUINS).options == SessionOptions()
+
+
+@pytest.mark.parametrize("kind", ["a file", "a link to nothing"])
+def test_a_folder_of_records_that_cannot_be_written_is_told_before_the_search(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    place = tmp_path / "place"
+    if kind == "a file":
+        place.write_text("")
+    else:
+        place.symlink_to(tmp_path / "nothing")
+    monkeypatch.setenv("EDGE_INFER_CONFIG", str(place))
+    ran = run("bench", PENGUINS, "--tune", *QUICK)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"{place} is no folder" in ran.err
+    assert "search the options" not in ran.err
+
+
+def test_a_plain_file_refuses_an_original_before_it_is_unpickled(run: Run, plain: Path, originals: Path) -> None:
+    ran = run("bench", plain, "--vs", originals / "train.csv", "--trust-pickle")
+    assert (ran.code, ran.out) == (2, "")
+    assert "no golden rows" in ran.err
+    assert "read the model" not in ran.err
+
+
+def test_a_table_is_no_original(run: Run, originals: Path) -> None:
+    ran = run("bench", PENGUINS, "--vs", originals / "train.csv", "--trust-pickle")
+    assert (ran.code, ran.out) == (1, "")
+    assert "train.csv is a table of data by its name; expected a fitted model: a .joblib" in ran.err
+
+
+@pytest.mark.parametrize("command", ["bench", "predict", "stream"])
+def test_help_names_every_method_in_whole(command: str) -> None:
+    text = " ".join(fresh(command, "--help").out.replace("│", " ").split())
+    for method in ("predict_proba", "decision_function", "score_samples", "transform"):
+        assert method in text.partition("Options")[2]
 
 
 # --- wrong usage ------------------------------------------------------------------------

@@ -17,7 +17,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import edge_infer
 from edge_infer.errors import EdgeInferError, ParityError, UnsupportedModelError, UsageError
+from edge_infer.options import ENVIRONMENT
 from edge_infer_convert import convert, register_converter, to_onnx
 from edge_infer_convert.demo import train
 from edge_infer_convert.graph.builder import GraphBuilder
@@ -129,6 +131,18 @@ class Doubler(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
 
     def transform(self, X: Any) -> Any:
         return np.asarray(X) * 2
+
+
+@pytest.mark.parametrize("variable", [*ENVIRONMENT, "EDGE_INFER_TUNED"])
+def test_a_proof_does_not_depend_on_variables_of_the_runtime(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that makes no sense stops each load that reads it."""
+    X, y = load_iris(return_X_y=True)
+    model = LogisticRegression(max_iter=500).fit(X, y)
+    wanted = convert(model, data=X, name="iris").data
+    monkeypatch.setenv(variable, "nonsense")
+    with pytest.raises(UsageError, match=variable):
+        edge_infer.load(wanted)
+    assert convert(model, data=X, name="iris").data == wanted
 
 
 @pytest.fixture

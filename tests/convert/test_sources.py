@@ -39,6 +39,15 @@ def test_pickle_without_trust_is_refused_with_advice_and_runs_nothing(tmp_path: 
     assert trace.exists(), "the pickle has no effect: the test proves nothing"
 
 
+@pytest.mark.parametrize("name", ["train.csv", "train.TSV", "train.parquet", "rows.jsonl", "model.onnx"])
+def test_a_file_that_is_no_fitted_model_by_its_name_is_not_unpickled(tmp_path: Path, name: str) -> None:
+    trace, file = tmp_path / "trace", tmp_path / name
+    file.write_bytes(pickle.dumps(_Touch(trace)))
+    with pytest.raises(UntrustedSourceError, match=r"expected a fitted model: a \.joblib, \.pkl or \.skops file"):
+        load_estimator(file, trust_pickle=True)
+    assert not trace.exists()
+
+
 @pytest.mark.parametrize("suffix", [".pkl", ".joblib", ".whatever"])
 def test_trusted_pickle_gives_the_model_whatever_its_suffix(tmp_path: Path, suffix: str) -> None:
     estimator, X, _ = train()

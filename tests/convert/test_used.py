@@ -12,6 +12,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Lasso, LogisticRegression
@@ -136,3 +137,35 @@ def test_weights_of_0_and_constant_answers_need_no_column() -> None:
     assert _used(constant) == set()
     assert constant.predict({}) == pytest.approx(data["a"].mean())
     assert len(constant.predict(data)) == len(data)
+    rows = [{"b": 1.0}] * 2
+    assert constant.predict(rows).shape == (2,)
+    two = _converted(DummyRegressor().fit(data[["a", "b"]], data["a"]), data[["a", "b"]])
+    for pair in (rows, [[1, 2], [3, 4]], ([1, 2], [3, 4])):
+        assert np.shape(two.predict(pair)) == (2,), "as many rows as columns are no record"
+    assert np.shape(two.predict([1, 2])) == ()
+
+
+@pytest.mark.parametrize("others", [[], ["u"]], ids=["alone", "beside another"])
+def test_free_text_that_no_answer_depends_on_is_not_looked_at(others: list[str]) -> None:
+    data = X[["a", "t", *others]].assign(t=RNG.choice(["red dog", "blue cat"], len(X)))
+    target = 3 * data["a"] + (5 * (data["u"] == "one") if others else 0)
+    prepare = make_column_transformer(*((CountVectorizer(), name) for name in ("t", *others)), ("passthrough", ["a"]))
+    estimator = make_pipeline(prepare, Lasso(alpha=0.2)).fit(data, target)
+    model, wanted = _converted(estimator, data), estimator.predict(data)
+    assert _used(model) == {"a", *others}
+    for form in (data, data.drop(columns="t"), data.assign(t=None), data.to_dict("records"), data.to_numpy(object)):
+        np.testing.assert_allclose(model.predict(form), wanted, rtol=1e-5, atol=1e-6)
+    record = data.iloc[0].to_dict()
+    for odd in (None, np.nan, 5, object(), "\ud800"):
+        assert model.predict({**record, "t": odd}) == pytest.approx(wanted[0], rel=1e-5)
+        assert model.predict(list({**record, "t": odd}.values())) == pytest.approx(wanted[0], rel=1e-5)
+    with pytest.raises(InputError, match="column 'a'"):
+        model.predict({**record, "a": "text"})
+
+
+def test_an_unused_column_may_even_be_there_twice() -> None:
+    model = _converted(MODELS["a tree"][0].fit(X, Y), X)
+    twice = pd.concat([X, X[["b"]]], axis=1)
+    np.testing.assert_array_equal(model.predict(twice), model.predict(X))
+    with pytest.raises(InputError, match="2 of this name"):
+        model.predict(pd.concat([X, X[["a"]]], axis=1))

@@ -46,7 +46,7 @@ def test_every_snippet_runs_in_order(
             done = subprocess.run(["sh", "-euc", code], env=shell, capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{code}\n{done.stdout}{done.stderr}"
     printed = capsys.readouterr().out
-    assert printed.startswith("Gentoo\n")
+    assert printed.startswith("Gentoo\n{'Adelie': 0.")
     assert "column 'bill_length_mm': expected a number, got text 'long'" in printed
     assert "column 'body_mass_g'" in printed
     assert (tmp_path / "parity.html").stat().st_size > 1000

@@ -267,6 +267,8 @@ def test_what_does_not_matter_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> N
     assert {options.threads for options in tried} == {1, 2, 4, 6}
     assert {options.chunk_bytes for options in tried} == {1 << 21}
     assert not any(options.spinning for options in tried)
+    tried = {candidate.options for candidate in tuned(monkeypatch, {}, rows=50, cpus=1).candidates}
+    assert {options.split_rows for options in tried} == {100}, "the model has no trees to split"
 
 
 def test_every_axis_is_an_option_and_has_the_default_among_its_values() -> None:
@@ -292,7 +294,7 @@ def test_a_candidate_that_answers_otherwise_is_left_out(monkeypatch: pytest.Monk
     assert [candidate.options.chunk_bytes for candidate in wrong] == [0]
     assert wrong[0].seconds is None
     assert found.chosen.chunk_bytes != 0
-    assert len(found.candidates) == 6, "the defaults, three sizes of a chunk, two ways with trees"
+    assert len(found.candidates) == 4, "the defaults, three sizes of a chunk"
 
 
 def test_a_real_search_times_all_that_it_tries() -> None:

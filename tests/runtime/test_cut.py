@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 
 from edge_infer.cut import NewInput, cut
 from edge_infer.errors import GraphMismatchError, NotAModelError, UsageError
-from edge_infer.wire import TensorInfo, read_metadata, scan
+from edge_infer.scan import TensorInfo, read_metadata, scan
 
 FLOAT, INT64, STRING = TensorProto.FLOAT, TensorProto.INT64, TensorProto.STRING
 _OPSETS = [helper.make_opsetid("", 19), helper.make_opsetid("ai.onnx.ml", 3)]

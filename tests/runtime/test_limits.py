@@ -1,4 +1,4 @@
-"""Each limit of the metadata: at the bound it loads, one above it is refused. (The graph's: test_wire.py.)"""
+"""Each limit of the metadata: at the bound it loads, one above it is refused. (The graph's: test_scan.py.)"""
 
 from __future__ import annotations
 

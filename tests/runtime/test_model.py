@@ -321,9 +321,9 @@ def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
         assert edge_infer.load(pipe).n_features_in_ == 64
 
 
-@pytest.mark.parametrize("threads", [0, -1, "2", True, 1.0])
+@pytest.mark.parametrize("threads", [0, -1, 257, 9999, "2", True, 1.0])
 def test_a_number_of_threads_that_makes_no_sense_is_a_usage_error(threads: Any) -> None:
-    with pytest.raises(UsageError, match="threads: expected a whole number ≥ 1, or"):
+    with pytest.raises(UsageError, match="threads: expected a whole number from 1 to 256, or"):
         edge_infer.load(DIGITS, options=SessionOptions(threads=threads))
 
 

@@ -118,17 +118,48 @@ def test_the_environment_gives_what_the_program_does_not() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("EDGE_INFER_THREADS", "0", 'a whole number ≥ 1, or "all"'),
-        ("EDGE_INFER_THREADS", "two", 'a whole number ≥ 1, or "all"'),
-        ("EDGE_INFER_THREADS", "٢", 'a whole number ≥ 1, or "all"'),
+        ("EDGE_INFER_THREADS", "0", 'a whole number from 1 to 256, or "all"'),
+        ("EDGE_INFER_THREADS", "257", 'a whole number from 1 to 256, or "all"'),
+        ("EDGE_INFER_THREADS", "two", 'a whole number from 1 to 256, or "all"'),
+        ("EDGE_INFER_THREADS", "٢", 'a whole number from 1 to 256, or "all"'),
         ("EDGE_INFER_SPINNING", "yes", "True or False"),
         ("EDGE_INFER_ARENA", "2", "True or False"),
         ("EDGE_INFER_CHUNK_BYTES", "1MB", "a number of bytes"),
+        ("EDGE_INFER_CHUNK_BYTES", str(2**40 + 1), "a number of bytes up to 1,099,511,627,776, or 0"),
+        ("EDGE_INFER_CHUNK_BYTES", str(10**30), "a number of bytes up to"),
+        ("EDGE_INFER_SPLIT_ROWS", str(2**31), "a number of rows up to 2,147,483,647, or 0"),
     ],
 )
 def test_a_variable_that_makes_no_sense_is_named(name: str, value: str, expected: str) -> None:
     with pytest.raises(UsageError, match=f"{name}: expected {expected}.*got '?{value}'?"):
         SessionOptions.from_environment({name: value})
+
+
+def test_a_variable_of_thousands_of_digits_is_told_in_a_line() -> None:
+    with pytest.raises(UsageError, match="EDGE_INFER_SPLIT_ROWS: expected a number of rows") as told:
+        SessionOptions.from_environment({"EDGE_INFER_SPLIT_ROWS": "9" * 10_000})
+    assert len(str(told.value)) < 200
+
+
+@pytest.mark.parametrize("wrong", [{"threads": 257}, {"chunk_bytes": 10**30}, {"split_rows": 10**30}], ids=str)
+def test_options_of_the_program_have_upper_limits(wrong: dict[str, int]) -> None:
+    (name,) = wrong
+    with pytest.raises(UsageError, match=rf"^{name}: expected .* got \d+$"):
+        edge_infer.load(DIGITS, options=SessionOptions()._replace(**wrong))
+
+
+def test_the_limits_of_options_are_inclusive() -> None:
+    largest = SessionOptions(threads=256, chunk_bytes=2**40, split_rows=2**31 - 1)
+    assert largest.checked() is largest
+    assert edge_infer.load(DIGITS, options=largest._replace(threads=2)).predict([[0.0] * 64]).shape == (1,)
+
+
+@pytest.mark.parametrize("options", [{"threads": 2}, {}, "all", 2, (2, False)], ids=str)
+def test_options_of_another_type_are_told_what_is_expected(options: Any) -> None:
+    with pytest.raises(
+        UsageError, match=r"options: expected edge_infer\.SessionOptions, got .*SessionOptions\(threads=2"
+    ):
+        edge_infer.load(DIGITS, options=options)
 
 
 def test_options_of_the_program_come_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

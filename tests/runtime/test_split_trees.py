@@ -4,31 +4,37 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lightgbm import LGBMClassifier, LGBMRegressor
 from onnx import numpy_helper
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     ExtraTreesRegressor,
     GradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
 )
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
 import edge_infer
 from edge_infer import SessionOptions
 from edge_infer.errors import ArtifactError
 from edge_infer.session import Session
 from edge_infer.split_trees import split_trees
+from edge_infer.tensors import Batch
 from edge_infer.varints import read_varints, varints
+from edge_infer.wire_out import message
 from edge_infer_convert import convert, parity
 from edge_infer_convert.conversion import Conversion
 
@@ -140,6 +146,12 @@ def _share_a_leaf(attributes: dict[str, Any]) -> None:
     attributes["nodes_falsenodeids"].ints[last] = 1
 
 
+def _modes(attributes: dict[str, Any], last: int) -> onnx.TensorProto:
+    modes = numpy_helper.to_array(attributes["nodes_modes"].t).copy()
+    modes[-1] = last
+    return numpy_helper.from_array(modes)
+
+
 HOSTILE: dict[str, Any] = {
     "a child that is its own parent": _set("nodes_falsenodeids", 0, 0),
     "a child beyond the end": _set("nodes_truenodeids", 10**9),
@@ -152,6 +164,7 @@ HOSTILE: dict[str, Any] = {
     "no leaves": lambda a: a["leaf_targetids"].ClearField("ints"),
     "a leaf of two trees": _share_a_leaf,
     "no number of targets": lambda a: a["n_targets"].ClearField("i"),
+    "a comparison that is not known": lambda a: a["nodes_modes"].t.CopyFrom(_modes(a, 9)),
     "modes as text": lambda a: a["nodes_modes"].t.CopyFrom(numpy_helper.from_array(np.array(["x"], dtype=object))),
 }
 
@@ -182,6 +195,7 @@ def test_a_list_of_whole_numbers_that_is_cut_off_is_told(data: bytes) -> None:
         read_varints(data)
 
 
+GAP = {"numbers": np.array([[np.nan]])}
 ROUTES = "nodes_missing_value_tracks_true"
 
 
@@ -207,6 +221,58 @@ def test_routes_stay_where_a_node_before_the_trees_can_make_nan() -> None:
     np.testing.assert_array_equal(run(parts, X)["label"], wanted)
 
 
+def test_routes_stay_where_a_table_before_the_trees_holds_nan() -> None:
+    """A missing text, where no number of the row is missing."""
+    gap = RNG.random(1200)
+    frame = pd.DataFrame(X[:, :2], columns=["a", "b"]).assign(t=RNG.choice(["x", "y", "z"], 1200))
+    frame = frame.assign(t=frame["t"].where(gap < 0.8, None), a=frame["a"].where(gap > 0.1))
+    target = np.where(frame["t"].isna(), 5, 0) + frame["b"] + RNG.normal(0, 0.3, 1200)
+    encode = make_column_transformer((OrdinalEncoder(), ["t"]), remainder="passthrough")
+    model = make_pipeline(encode, HistGradientBoostingRegressor(max_iter=400, max_leaf_nodes=31, random_state=0))
+    model.fit(frame, target)
+    loaded = edge_infer.load(convert(model, data=frame, name="table").data)
+    assert loaded.manifest.splits
+    for rows in (frame[frame["a"].notna()], frame):
+        np.testing.assert_allclose(loaded.predict(rows), model.predict(rows), rtol=1e-5, atol=1e-6)
+
+
+def test_names_of_the_parts_are_free_ones() -> None:
+    model = onnx.load_from_string(converted("lightgbm").data)
+    rename = {model.graph.output[0].name: "split0_0"}
+    for node in model.graph.node:
+        node.output[:] = [rename.get(name, name) for name in node.output]
+    model.graph.output[0].name = "split0_0"
+    split = split_trees(model.SerializeToString(), least=2, part=50)
+    onnx.checker.check_model(onnx.load_from_string(split or b""))
+    wanted, got = (run(data, X)["split0_0"] for data in (model.SerializeToString(), split or b""))
+    np.testing.assert_allclose(got, wanted, rtol=1e-6)
+
+
+def test_a_list_that_is_written_in_an_odd_way_leaves_the_ensemble_as_it_is() -> None:
+    """Protobuf reads it: the tag of the last root takes two bytes, where one is usual."""
+    usual = onnx.load_from_string(converted("lightgbm").data)
+    bare = onnx.load_from_string(converted("lightgbm").data)
+    del bare.graph.node[:]
+    graph = bare.graph.SerializeToString() + b"".join(message(1, _odd_roots(node)) for node in usual.graph.node)
+    bare.ClearField("graph")
+    odd = bare.SerializeToString() + message(7, graph)
+    assert onnx.load_from_string(odd) == onnx.load_from_string(converted("lightgbm").data)
+    assert split_trees(odd, least=2, part=50) is None
+
+
+def _odd_roots(node: onnx.NodeProto) -> bytes:
+    attributes = list(node.attribute)
+    bare = onnx.NodeProto()
+    bare.CopyFrom(node)
+    del bare.attribute[:]
+    written = []
+    for attribute in attributes:
+        last = attribute.ints.pop() if attribute.name == "tree_roots" else None
+        odd = b"" if last is None else b"\xc0\x00" + varints(np.array([last]))
+        written.append(message(5, attribute.SerializeToString() + odd))
+    return bytes(bare.SerializeToString()) + b"".join(written)
+
+
 # --- when a model runs in parts -----------------------------------------------------------
 
 
@@ -221,10 +287,10 @@ def test_many_rows_of_a_large_ensemble_run_in_parts_and_few_do_not() -> None:
     assert conversion.manifest.splits
     loaded = edge_infer.load(conversion.data, options=SessionOptions(split_rows=500))
     wanted = model.predict_proba(X)
-    for rows, in_parts in ((1, False), (499, False), (500, True), (1200, True)):
+    for rows, opened in ((1, False), (499, False), (500, True), (999, False), (1000, True), (1200, False)):
         before = len(loaded._graphs._in_parts)
         np.testing.assert_allclose(loaded.predict_proba(X[:rows]), wanted[:rows], rtol=0, atol=1e-6)
-        assert (len(loaded._graphs._in_parts) > before) == (in_parts and before == 0)
+        assert (len(loaded._graphs._in_parts) > before) == opened, rows
     never = edge_infer.load(conversion.data, options=SessionOptions(split_rows=0))
     np.testing.assert_array_equal(never.predict(X), model.predict(X))
     assert not never._graphs._in_parts
@@ -235,9 +301,23 @@ def test_rows_with_and_without_gaps_answer_alike_in_parts() -> None:
     gaps = np.where(RNG.random(X.shape) < 0.1, np.nan, X)
     loaded = edge_infer.load(convert(model, data=X[:300], name="gaps").data)
     assert loaded.manifest.splits
-    for rows in (X, gaps, X[:99], gaps[:99]):
+    for rows in (X, gaps, X[:999], gaps[:999], X[:99], gaps[:99]):
         np.testing.assert_allclose(loaded.predict(rows), model.predict(rows), rtol=1e-6)
-    assert {gaps for _, gaps in loaded._graphs._in_parts} == {True, False}
+    assert {(form.gaps, form.many) for _, form in loaded._graphs._in_parts} == set(product((True, False), repeat=2))
+    assert len(set(loaded._graphs._in_parts.values())) == 4
+
+
+def test_where_no_branch_tells_where_nan_goes_one_session_serves_rows_with_gaps_and_without() -> None:
+    model = onnx.load_from_string(large()[1].data)
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == ROUTES:
+                attribute.ints[:] = [0] * len(attribute.ints)
+    graphs = edge_infer.load(model.SerializeToString())._graphs
+    batch = Batch({}, 2000, single=False, full=True)
+    wanted = frozenset(["probabilities"])
+    assert graphs.for_batch(batch, wanted) is graphs.for_batch(batch._replace(full=False, feeds=GAP), wanted)
+    assert graphs.for_batch(batch, wanted) is not graphs.for_batch(batch._replace(rows=200), wanted)
 
 
 def test_small_models_do_not_say_that_they_split() -> None:
@@ -265,9 +345,9 @@ def test_verification_replays_the_golden_rows_in_parts(monkeypatch: pytest.Monke
     assert "with trees in parts" in goldens.detail
 
 
-def _doubled(data: bytes, *, gaps: bool) -> bytes:
+def _doubled(data: bytes, *, gaps: bool, part: int) -> bytes:
     """Parts whose sums are wrong: the leaves' weights doubled."""
-    model = onnx.load_from_string(split_trees(data, gaps=gaps) or b"")
+    model = onnx.load_from_string(split_trees(data, gaps=gaps, part=part) or b"")
     for node in model.graph.node:
         for attribute in node.attribute:
             if attribute.name == "leaf_weights":

@@ -125,6 +125,8 @@ WRONG: dict[str, Callable[[dict[str, Any]], object]] = {
     "spinning is a number": lambda d: d["options"].update(spinning=1),
     "no threads": lambda d: d["options"].update(threads=0),
     "more threads than CPUs": lambda d: d["options"].update(threads=10**6),
+    "chunks above the limit": lambda d: d["options"].update(chunk_bytes=10**30),
+    "split rows above the limit": lambda d: d["options"].update(split_rows=2**31),
     "chunks below nothing": lambda d: d["options"].update(chunk_bytes=-1),
 }
 
@@ -157,11 +159,11 @@ def test_any_text_is_a_record_or_an_error_of_ours(text: bytes | str) -> None:
         parse_record(text if isinstance(text, bytes) else text.encode())
 
 
-COUNTS = st.integers(0, 2**40)
+BYTES, COUNT = st.integers(0, 2**40), st.integers(0, 2**31 - 1)
 
 
 @given(
-    st.builds(SessionOptions, st.just(1) | st.just("all"), st.booleans(), st.booleans(), COUNTS, COUNTS),
+    st.builds(SessionOptions, st.just(1) | st.just("all"), st.booleans(), st.booleans(), BYTES, COUNT),
     st.integers(1, 10**6),
     st.floats(0, 1e6),
 )

@@ -13,7 +13,17 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
 from edge_infer_convert.boosters.codes import CategoryCodes
 
-__all__ = ["Part", "Split", "is_encoder", "keeps_text", "known_values", "learned_text", "output_sources", "split"]
+__all__ = [
+    "Part",
+    "Split",
+    "fills",
+    "is_encoder",
+    "keeps_text",
+    "known_values",
+    "learned_text",
+    "output_sources",
+    "split",
+]
 
 
 def _one_hot_sources(encoder: OneHotEncoder) -> list[int]:
@@ -71,6 +81,11 @@ def known_values(estimator: Any, position: int) -> list[Any]:
     else:
         values = list(estimator.categories_[position])
     return [value for value in values if not _is_missing(value)]
+
+
+def fills(estimator: Any, position: int) -> set[str]:
+    """The text that a fitted step puts in place of missing ones of input `position`, where it is an imputer."""
+    return {str(estimator.statistics_[position])} if type(estimator) is SimpleImputer else set()
 
 
 class Part(NamedTuple):

@@ -37,14 +37,21 @@ class Table(NamedTuple):
 
 
 def text_categories(plan: Plan) -> dict[int, list[str]]:
-    """For each text column, every text that some step tells apart, sorted."""
+    """For each text column, every text that some step tells apart, sorted.
+
+    What an imputer fills in is none of them by itself: an encoder behind it may refuse that text, as it does where
+    training had no gaps. It is taken where no step tells any text apart.
+    """
     known: dict[int, set[str]] = {}
+    filled: dict[int, set[str]] = {}
     for step in plan.steps:
         for position, feature in enumerate(step.inputs):
             if feature.text and step.kind != "vectoriser":
-                values = columnwise.known_values(step.estimator, position)
-                known.setdefault(root(feature), set()).update(str(value) for value in values)
-    return {column: sorted(values) for column, values in known.items()}
+                values = {str(value) for value in columnwise.known_values(step.estimator, position)}
+                fills = values & columnwise.fills(step.estimator, position)
+                known.setdefault(root(feature), set()).update(values - fills)
+                filled.setdefault(root(feature), set()).update(fills)
+    return {column: sorted(values or filled[column]) for column, values in known.items()}
 
 
 def root(feature: Feature) -> int:
@@ -125,14 +132,19 @@ def _answers(step: Step, alphabets: list[list[Any]], position: int) -> NDArray[n
     values never come, since the schema then refuses them too."""
     values = alphabets[position]
     rows = np.zeros((len(values), step.width))
-    known = len(values) - 2
-    for chosen in (slice(0, known), slice(known, known + 1), slice(known + 1, known + 2)):
+
+    def taken(chosen: slice) -> bool:
         wanted = values[chosen]
         cells = [wanted if i == position else other[:1] * len(wanted) for i, other in enumerate(alphabets)]
         try:
             rows[chosen] = np.asarray(_apply(step, cells), dtype=np.float64) if wanted else 0
         except (ValueError, TypeError):
-            continue
+            return False
+        return True
+
+    known = len(values) - 2
+    for i in range(known if taken(slice(0, known)) else 0, len(values)):  # a missing and an unknown one by themselves
+        taken(slice(i, i + 1))
     return rows
 
 

@@ -15,7 +15,6 @@ __all__ = ["FILL", "Looked", "Origin", "Origins", "Scaled", "applied"]
 
 FILL: Final = "Where"  # a step that takes the place of NaN
 _ARITHMETIC: Final = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide}
-_WIDER: Final = {np.dtype(np.float32): np.dtype(np.float64)}
 
 
 class Scaled(NamedTuple):
@@ -105,7 +104,7 @@ class Origins:
         """Of float32 to float64."""
         dtype, columns = self._known.dtype(node.input[0]), self.of(node.input[0])
         to = helper.tensor_dtype_to_np_dtype(_option(node, "to", 0))
-        if columns is None or dtype is None or _WIDER.get(dtype) != to:
+        if columns is None or dtype is None or dtype != np.float32 or to != np.float64:
             return None
         return [_step(origin, "Cast", to) for origin in columns]
 

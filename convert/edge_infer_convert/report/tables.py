@@ -32,6 +32,7 @@ _KINDS: Final = {
     "edge": "a typical row with one change: zero, the ends of the range, each category, missing, unknown, infinite",
     "threshold": "values at, and next to, the thresholds of decision trees",
     "boundary": "rows bisected to where the original changes its label",
+    "jump": "rows on both sides of a branch of a tree",
     "sample": "rows of the data given to the conversion; this page shows none of them",
 }
 

@@ -14,6 +14,8 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
+import edge_infer
+from edge_infer.errors import InputError
 from tests.convert.operators.drawn import assert_converted, few, seeds
 
 _gaps = st.sampled_from([None, np.nan])
@@ -130,3 +132,20 @@ def test_indicator_and_imputer_beside_each_other_on_the_same_text() -> None:
     )
     X, rows = X[["text", "number"]], rows[["text", "number"]]
     assert_converted(model.fit(X), X, rows=rows)
+
+
+@pytest.mark.parametrize("encoder", [OneHotEncoder(), OrdinalEncoder(), OrdinalEncoder(min_frequency=10)])
+def test_a_fill_that_training_never_needed_is_no_category(encoder: Any) -> None:
+    """The encoder refuses the text that the imputer before it would put in: so do we, and all others are answered."""
+    X = _frame(3, np.nan)[["mark"]]
+    model = make_pipeline(SimpleImputer(strategy="constant", fill_value="none"), encoder).fit(X)
+    loaded = edge_infer.load(assert_converted(model, X, rows=X).data)
+    for refused in ("none", None):
+        with pytest.raises(InputError, match="mark"):
+            loaded.transform({"mark": refused})
+
+
+def test_encoders_that_know_other_categories_of_one_column_each_answer_their_own() -> None:
+    X = _frame(4, np.nan)[["mark"]]
+    few, more = OneHotEncoder(categories=[["?", "x", "y"]]), OrdinalEncoder(categories=[["?", "x", "x2", "y"]])
+    assert_converted(make_column_transformer((few, ["mark"]), (more, ["mark"])).fit(X), X, rows=X)

@@ -157,6 +157,20 @@ def test_columns_that_are_no_scaled_inputs_stay_as_they_are() -> None:
     assert_converted(turned, X)
 
 
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_flags_of_gaps_stay_beside_scaled_columns(precision: str) -> None:
+    """A flag is a boolean that is cast, which is no column of numbers to bisect."""
+    X = matrix(8, gaps=0.2)
+    prepared = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler())
+    for before in (prepared, SimpleImputer(add_indicator=True)):
+        model = make_pipeline(before, ExtraTreesRegressor(3, random_state=0)).fit(
+            X, np.isnan(X[:, 1]) + np.nan_to_num(X[:, 0])
+        )
+        made = assembled(model, X, precision)
+        prove_trees(made.model, made.builder, made.ensembles)
+        assert_converted(model, X, precision="float64")
+
+
 def test_detectors_and_several_ensembles_are_moved_too() -> None:
     X = matrix(5, width=4)
     for final in (IsolationForest(n_estimators=5, random_state=0), RandomForestClassifier(3, random_state=0)):

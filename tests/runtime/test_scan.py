@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
-import edge_infer.wire
+import edge_infer.scan
 from edge_infer.errors import (
     ArtifactError,
     ForbiddenContentError,
@@ -25,7 +25,7 @@ from edge_infer.errors import (
     NotAModelError,
 )
 from edge_infer.limits import LIMITS, Limits
-from edge_infer.wire import ModelFacts, TensorInfo, check_contents, read_metadata, scan
+from edge_infer.scan import ModelFacts, TensorInfo, check_contents, read_metadata, scan
 
 _BOUNDED = settings(max_examples=150, deadline=timedelta(seconds=5))
 
@@ -789,7 +789,7 @@ print([name for name in ("onnx", "google", "numpy", "dataclasses") if name in sy
 
 
 def test_scanner_imports_neither_onnx_nor_protobuf_nor_numpy() -> None:
-    root = Path(edge_infer.wire.__file__).parents[1]
+    root = Path(edge_infer.scan.__file__).parents[1]
     command = [sys.executable, "-c", _IMPORTED]
     ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, cwd=root)
     assert ran.stdout.strip() == "[]", ran.stderr
