@@ -8,7 +8,8 @@ LOCK := requirements/dev.lock
 STAMP := $(VENV)/.installed
 BIN := $(VENV)/bin
 LOWEST := requirements/lowest.lock
-SPAN_TESTS := tests/compat tests/runtime/test_split_trees.py tests/convert/boosters \
+INTEROP := requirements/interop.lock
+SPAN_TESTS := tests/compat tests/encryption tests/signing tests/runtime/test_split_trees.py tests/convert/boosters \
     tests/convert/operators/test_trees.py tests/convert/passes/test_trees.py \
     $(addprefix tests/convert/test_,differential.py gate.py schema.py structural_proof.py)
 GOLDEN_TESTS = $(shell grep -rl --include='test_*.py' update_goldens tests)
@@ -21,7 +22,7 @@ endif
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format bench matrix goldens wheel minimal newest lowest lock clean
+.PHONY: help venv demo test check format bench matrix goldens wheel minimal newest lowest interop lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (makes $(VENV) when it is missing or older than $(LOCK))"
@@ -81,7 +82,7 @@ minimal: $(STAMP) ## Prove that the wheel works alone, without the converter's d
 newest: $(STAMP) ## Run a short form of the conversion tests with the newest releases of all libraries
 	@rm -rf "$(VENV)-newest"; $(BIN)/python -m venv "$(VENV)-newest"
 	@"$(VENV)-newest/bin/python" -m pip install $(PIP_QUIET) --upgrade "pip>=25.1"
-	@"$(VENV)-newest/bin/python" -m pip install $(PIP_QUIET) --editable ".[convert,skops]" --group span
+	@"$(VENV)-newest/bin/python" -m pip install $(PIP_QUIET) --editable ".[convert,secure,skops]" --group span
 	@"$(VENV)-newest/bin/python" -m pip freeze --exclude-editable
 	@"$(VENV)-newest/bin/python" -m pytest -q $(SPAN_TESTS)
 
@@ -92,6 +93,11 @@ lowest: $(STAMP) ## Run the same tests with the lowest versions that pyproject.t
 	@"$(VENV)-lowest/bin/python" -m pip install $(PIP_QUIET) -r $(LOWEST)
 	@"$(VENV)-lowest/bin/python" -m pip install $(PIP_QUIET) --no-deps --no-build-isolation --editable .
 	@"$(VENV)-lowest/bin/python" -m pytest -q -W default $(SPAN_TESTS)
+
+interop: $(STAMP) ## Check signatures against the public tool model_signing
+	@$(BIN)/python -m venv --clear "$(VENV)-interop"
+	@"$(VENV)-interop/bin/python" -m pip install $(PIP_QUIET) -r $(INTEROP)
+	@MODEL_SIGNING="$(abspath $(VENV)-interop/bin/model_signing)" $(BIN)/python -m pytest -q tests/interop
 
 lock: ## Write requirements/*.lock anew: the newest releases, and the lowest that are allowed (needs Python 3.11)
 	@"$(LOCK_PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
@@ -111,9 +117,13 @@ lock: ## Write requirements/*.lock anew: the newest releases, and the lowest tha
 	$$pip install $(PIP_QUIET) uv; \
 	{ echo "# The lowest versions that pyproject.toml allows. Written by \`make lock\`: do not edit."; \
 	  "$$folder/venv/bin/uv" pip compile --quiet --resolution lowest-direct --python-version 3.11 --no-header \
-	      --no-annotate --extra convert --extra skops --group span pyproject.toml; } > $(LOWEST); \
+	      --no-annotate --extra convert --extra secure --extra skops --group span pyproject.toml; } > $(LOWEST); \
+	"$(LOCK_PYTHON)" -m venv --clear "$$folder/venv"; \
+	$$pip install $(PIP_QUIET) model-signing pyOpenSSL; \
+	{ echo "# The public tool that signatures are checked against, and all it needs. Written by \`make lock\`: do not edit."; \
+	  $$pip freeze --exclude pip --exclude setuptools; } > $(INTEROP); \
 	echo "$(LOCK): $$(grep -c == $(LOCK)) versions"
 
 clean: ## Remove the virtual environment, builds and caches
-	@rm -rf "$(VENV)" "$(VENV)-newest" "$(VENV)-lowest" build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf "$(VENV)" "$(VENV)-newest" "$(VENV)-lowest" "$(VENV)-interop" build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find edge_infer convert tests benchmarks matrix examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -26,8 +26,9 @@ from edge_infer.strict_json import parse
 if TYPE_CHECKING:
     from edge_infer.goldens import Goldens
 
-__all__ = ["Artifact", "naming", "parse_artifact", "read_artifact"]
+__all__ = ["Artifact", "decrypted", "naming", "parse_artifact", "read_artifact", "read_model_file"]
 
+_AGE = b"age-encryption.org/v1\n"
 _ELEM_TYPES = {"float32": 1, "int64": 7, "string": 8, "float64": 11}
 
 
@@ -35,6 +36,7 @@ class Artifact(NamedTuple):
     """Checked bytes and what they say of themselves.
 
     `described` tells whether the file has a manifest; a plain ONNX file gets one from its graph.
+    `identity` is the file of the secret that decrypted `data`, where one was given.
     """
 
     data: bytes
@@ -42,6 +44,7 @@ class Artifact(NamedTuple):
     manifest: Manifest
     described: bool
     source: str | None = None
+    identity: str | None = None
 
     @property
     def digest(self) -> str:
@@ -79,12 +82,47 @@ class Artifact(NamedTuple):
             return root.value
 
 
-def read_artifact(path: str | os.PathLike[str], limits: Limits = LIMITS) -> Artifact:
-    """Read and check a file.
+def read_artifact(
+    path: str | os.PathLike[str], limits: Limits = LIMITS, identity: str | os.PathLike[str] | None = None
+) -> Artifact:
+    """Read and check a file; an encrypted one is decrypted in memory with the secret in the file `identity`.
+
+    Raises:
+        UsageError: the file is encrypted, and no identity is given.
+        FileNotFoundError, IsADirectoryError, PermissionError: as `open` does.
+        ArtifactError: with the file's name and the reason.
+    """
+    source = os.fspath(path)
+    data = decrypted(read_model_file(path, limits), identity, source=source, limits=limits)
+    return parse_artifact(data, source=source, limits=limits)._replace(identity=_absolute(identity))
+
+
+def _absolute(identity: str | os.PathLike[str] | None) -> str | None:
+    return None if identity is None else os.path.abspath(identity)
+
+
+def decrypted(
+    data: bytes,
+    identity: str | os.PathLike[str] | None,
+    *,
+    source: str | None = None,
+    limits: Limits = LIMITS,
+) -> bytes:
+    """`data` itself, or what it encrypts where it is an age file; see `edge_infer.encryption.decrypt`."""
+    if not data.startswith(_AGE):
+        return data
+    from edge_infer.encryption import decrypt
+
+    with naming(source):
+        return decrypt(data, identity, limits)
+
+
+def read_model_file(path: str | os.PathLike[str], limits: Limits = LIMITS) -> bytes:
+    """A file's bytes, unchecked but for their number.
 
     Raises:
         FileNotFoundError, IsADirectoryError, PermissionError: as `open` does.
-        ArtifactError: with the file's name and the reason.
+        LimitError: a file above the limit.
     """
     source = os.fspath(path)
     with open(source, "rb") as file:
@@ -92,8 +130,7 @@ def read_artifact(path: str | os.PathLike[str], limits: Limits = LIMITS) -> Arti
         if status.st_size > limits.model_bytes:
             raise LimitError(f"the file has {status.st_size:,} bytes, the limit is {limits.model_bytes:,}", source)
         # Python takes the memory that is asked for: no more than the file has, where that is known.
-        data = file.read(status.st_size if stat.S_ISREG(status.st_mode) else limits.model_bytes + 1)
-    return parse_artifact(data, source=source, limits=limits)
+        return file.read(status.st_size if stat.S_ISREG(status.st_mode) else limits.model_bytes + 1)
 
 
 def parse_artifact(data: bytes, *, source: str | None = None, limits: Limits = LIMITS) -> Artifact:

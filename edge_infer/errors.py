@@ -10,7 +10,10 @@ EdgeInferError
 │   │   └── NewerFormatError         … it follows a later FORMAT.md than this version reads
 │   ├── LimitError                   a size or count is above a limit of `limits.py`
 │   ├── ForbiddenContentError        external data or an operator that may not run
-│   └── GraphMismatchError           the metadata and the graph disagree
+│   ├── GraphMismatchError           the metadata and the graph disagree
+│   ├── DecryptionError              not for this identity, or not as it was encrypted
+│   └── SignatureError               not signed by a key that is trusted; `signing/errors.py` has one for each reason
+├── KeyFileError (ValueError)        whoever keeps the keys: a file of keys cannot be used
 ├── RuntimeFitError (RuntimeError)   the device: this onnxruntime cannot run the model
 ├── InferenceError (RuntimeError)    the device: onnxruntime failed while running it
 ├── VerificationError (RuntimeError) the model: its goldens do not come out on this machine
@@ -33,12 +36,14 @@ __all__ = [
     "ArtifactError",
     "Blocker",
     "ConversionError",
+    "DecryptionError",
     "EdgeInferError",
     "ForbiddenContentError",
     "FormatError",
     "GraphMismatchError",
     "InferenceError",
     "InputError",
+    "KeyFileError",
     "LimitError",
     "MethodError",
     "Mismatch",
@@ -48,6 +53,7 @@ __all__ = [
     "ParityError",
     "RuntimeFitError",
     "SchemaError",
+    "SignatureError",
     "UnsupportedModelError",
     "UntrustedSourceError",
     "UsageError",
@@ -158,6 +164,18 @@ class ForbiddenContentError(ArtifactError):
 
 class GraphMismatchError(ArtifactError):
     """The manifest or the goldens do not fit the graph that they travel with."""
+
+
+class DecryptionError(ArtifactError):
+    """An encrypted file that is not for this identity, or was changed or cut short."""
+
+
+class SignatureError(ArtifactError):
+    """The file is not shown to come from a key that is trusted. See `edge_infer.signing.errors`."""
+
+
+class KeyFileError(EdgeInferError, ValueError):
+    """A key, an identity or a folder of trusted keys cannot be used; the message names the file."""
 
 
 # --- the device -------------------------------------------------------------------------

@@ -35,6 +35,9 @@ class Limits(NamedTuple):
     classes: int = 100_000  # class labels of one output
     json_depth: int = 16  # nesting of objects and arrays in the metadata's JSON
     text_bytes: int = 16 * _MIB  # one line of `stream`, or one JSON argument or document
+    signature_bytes: int = 64 * _KIB  # NAME-VERSION.onnx.sig
+    key_bytes: int = 64 * _KIB  # a file of keys, or a list of their fingerprints
+    trusted_keys: int = 100  # in the folders and files of one verification
     tuned_bytes: int = 16 * _KIB  # a record of `bench --tune`
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 import numpy as np
 
 from edge_infer.answers import Decoder
-from edge_infer.artifact import Artifact, parse_artifact, read_artifact
+from edge_infer.artifact import Artifact, decrypted, parse_artifact, read_artifact
 from edge_infer.errors import MethodError, UsageError
 from edge_infer.graphs import Graphs
 from edge_infer.manifest import Manifest
@@ -26,29 +26,38 @@ if TYPE_CHECKING:
 __all__ = ["Model", "load"]
 
 
-def load(source: str | os.PathLike[str] | bytes, *, options: SessionOptions | None = None) -> Model:
+def load(
+    source: str | os.PathLike[str] | bytes,
+    *,
+    options: SessionOptions | None = None,
+    identity: str | os.PathLike[str] | None = None,
+) -> Model:
     """Load an artifact, or any ONNX file, from a path or from bytes.
 
     Args:
         source: a path (with a suffix or a separator), or the file's bytes. A bare name is not a path.
         options: threads, spinning and memory; see `SessionOptions`. None: from environment variables, then from what
             `edge-infer bench --tune` recorded for this file on this device, then the defaults.
+        identity: the file of the secret that opens an encrypted model (age), in memory only; None: the one that
+            EDGE_INFER_IDENTITY names. Its owner alone may be able to read it, and it may be no symlink.
 
     Raises:
         FileNotFoundError: there is no such file.
         ArtifactError: the file is broken, forbidden or not a model; the message says why.
         RuntimeFitError: this machine's onnxruntime cannot run it.
-        UsageError: a bare name, or options that make no sense.
+        DecryptionError: an encrypted file is not for this identity, or was changed.
+        KeyFileError: the identity's file cannot be used.
+        UsageError: a bare name, options that make no sense, or an encrypted file without an identity.
     """
     if isinstance(source, bytes | bytearray | memoryview):
-        return Model(parse_artifact(bytes(source)), options)
+        return Model(parse_artifact(decrypted(bytes(source), identity)), options)
     path = os.fspath(source)
     if isinstance(source, str) and not os.path.dirname(path) and not os.path.splitext(path)[1]:
         raise UsageError(
             f"{path!r} is a bare name, and there is no model store here yet. A file needs its suffix or a "
             f"separator: {path + '.onnx'!r} or './{path}'"
         )
-    return Model(read_artifact(path), options)
+    return Model(read_artifact(path, identity=identity), options)
 
 
 class _IfConverted:
@@ -79,7 +88,7 @@ class Model:
     with the reason. One record (a dict, or a flat list) gives one answer; many rows (a table, a matrix,
     a list of dicts) give an array with a row for each.
 
-    It pickles by path and digest (by bytes if it was loaded from bytes). After a fork, a child whose
+    It pickles by path and digest (by bytes, decrypted ones, if it was loaded from bytes). After a fork, a child whose
     parent used more than one thread must load the model again: threads do not survive a fork.
     """
 
@@ -228,7 +237,7 @@ class Model:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickle, (self._origin, self._artifact.digest, tuple(self._options))
+        return _unpickle, (self._origin, self._artifact.digest, tuple(self._options), self._artifact.identity)
 
 
 def _known(options: SessionOptions) -> SessionOptions:
@@ -241,8 +250,8 @@ def _known(options: SessionOptions) -> SessionOptions:
     return options
 
 
-def _unpickle(origin: str | bytes, digest: str, options: tuple[Any, ...]) -> Model:
-    artifact = parse_artifact(origin) if isinstance(origin, bytes) else read_artifact(origin)
+def _unpickle(origin: str | bytes, digest: str, options: tuple[Any, ...], identity: str | None) -> Model:
+    artifact = parse_artifact(origin) if isinstance(origin, bytes) else read_artifact(origin, identity=identity)
     if artifact.digest != digest:
         raise UsageError(f"{origin!r} has changed since this model was pickled: its sha256 is not {digest} any more")
     return Model(artifact, SessionOptions(*options))

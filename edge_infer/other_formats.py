@@ -9,6 +9,8 @@ __all__ = ["guess_format"]
 _CONVERT: Final = "convert it first with `edge-infer convert`"
 _MAGIC: Final = (
     (b"version https://git-lfs", "this is a Git LFS pointer, not the file; run `git lfs pull`"),
+    (b"age-encryption.org/", "this is an age file; give the identity that it was encrypted to, or decrypt it first"),
+    (b"-----BEGIN AGE", "this is an age file in ASCII armour; expected a binary one: leave out --armor"),
     (b"PK", f"this looks like a zip archive (.skops, .npz, .keras, .pt); {_CONVERT}"),
     (b"\x89HDF", f"this looks like an HDF5 file (.h5); {_CONVERT}"),
     (b"\x1f\x8b", "this looks like a gzip file; unpack it first"),

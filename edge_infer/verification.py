@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from edge_infer.artifact import Artifact, parse_artifact, read_artifact
-from edge_infer.errors import EdgeInferError, GraphMismatchError, UsageError
+from edge_infer.artifact import Artifact, decrypted, parse_artifact, read_model_file
+from edge_infer.errors import (
+    EdgeInferError,
+    GraphMismatchError,
+    KeyFileError,
+    MissingExtraError,
+    SignatureError,
+    UsageError,
+)
 from edge_infer.goldens import Goldens, Tolerance, as_number
 from edge_infer.graphs import Graphs
 from edge_infer.model import Model
@@ -17,7 +24,11 @@ from edge_infer.session import ONNXRUNTIME_VERSION
 from edge_infer.tensors import whole_feeds
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from numpy.typing import NDArray  # takes more than half a millisecond to import
+
+    from edge_infer.signing import TrustedKeys
 
 __all__ = ["Check", "replay", "verify"]
 
@@ -30,28 +41,46 @@ class Check(NamedTuple):
     detail: str
 
 
-def verify(source: str | os.PathLike[str] | bytes, *, options: SessionOptions | None = None) -> list[Check]:
+def verify(
+    source: str | os.PathLike[str] | bytes,
+    *,
+    options: SessionOptions | None = None,
+    trust: TrustedKeys | None = None,
+    signature: str | os.PathLike[str] | None = None,
+    now: datetime | None = None,
+    identity: str | os.PathLike[str] | None = None,
+) -> list[Check]:
     """All checks of a file, in order; those that need what failed are left out.
 
-    options: as `load` takes them.
+    Args:
+        source: the model's path, or its bytes.
+        options: as `load` takes them.
+        trust: who must have signed it (`edge_infer.signing`). That is checked first: what is not signed is not parsed.
+        signature: the signature's file; None: beside the model, under its name and ".sig".
+        now: judges the last days of keys; None where there is no clock.
+        identity: the file of the secret that opens an encrypted model. The signature is of the model within: for
+            `NAME-VERSION.onnx.age` it is `NAME-VERSION.onnx.sig`.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: a file cannot be read.
         UsageError: an option, or a variable of the environment, makes no sense.
+        KeyFileError: the identity's file cannot be used.
     """
+    checks: list[Check] = []
     try:
-        artifact = (
-            parse_artifact(bytes(source))
-            if isinstance(source, bytes | bytearray | memoryview)
-            else read_artifact(source)
-        )
+        data, path = _read(source, identity)
+        if trust is not None:
+            checks.append(_signature_check(data, path, trust, signature, now))
+        artifact = parse_artifact(data, source=path)
+    except (UsageError, KeyFileError, MissingExtraError):  # it is not the file that is wrong
+        raise
     except EdgeInferError as error:
-        return [_failed(error, "format")]
-    checks = _static(artifact)
+        return [*checks, _failed(error, "format")]
+    checks += _static(artifact)
     try:
         model = Model(artifact, options)
         _ = model._graphs.whole  # the graph as other hosts load it: text in, labels out
-    except UsageError:  # it is not the file that is wrong
+    except UsageError:
         raise
     except EdgeInferError as error:
         return [*checks, _failed(error, "runtime")]
@@ -61,16 +90,51 @@ def verify(source: str | os.PathLike[str] | bytes, *, options: SessionOptions | 
     except EdgeInferError as error:
         return [*checks, Check("goldens", "failed", str(error))]
     checks.append(_goldens_check(model, goldens))
-    checks.append(Check("signature", "not checked", "no key was given"))
+    if trust is None:
+        checks.append(Check("signature", "not checked", "no key was given"))
     return checks
 
 
-_NAMES: Final = {"LimitError": "limits", "ForbiddenContentError": "contents", "GraphMismatchError": "agreement"}
+def _read(source: str | os.PathLike[str] | bytes, identity: str | os.PathLike[str] | None) -> tuple[bytes, str | None]:
+    """The bytes that all checks are of, and the path of the model, of which an encrypted file's has ".age" too."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return decrypted(bytes(source), identity), None
+    path = os.fspath(source)
+    stored = read_model_file(path)
+    data = decrypted(stored, identity, source=path)
+    return data, path if data is stored else path.removesuffix(".age")
+
+
+def _signature_check(
+    data: bytes,
+    path: str | None,
+    trust: TrustedKeys,
+    signature: str | os.PathLike[str] | None,
+    now: datetime | None,
+) -> Check:
+    from edge_infer import signing
+
+    if signature is None and path is None:
+        raise UsageError("signature: bytes have no file beside them; give the path of their signature")
+    bundle = signing.read_signature(signature or signing.signature_path(path or ""))
+    name = None if path is None else os.path.basename(path)
+    verified = signing.verify(data, bundle, trust, name=name, now=now)
+    release = "" if verified.release is None else f", release {verified.release}"
+    return Check("signature", "ok", f"{verified.name}{release}, by the key {verified.fingerprint}")
+
+
+_NAMES: Final = {
+    "LimitError": "limits",
+    "ForbiddenContentError": "contents",
+    "GraphMismatchError": "agreement",
+    "DecryptionError": "encryption",
+}
 
 
 def _failed(error: EdgeInferError, stage: str) -> Check:
     """By what is wrong, else by the stage at which it was found."""
-    return Check(_NAMES.get(type(error).__name__, stage), "failed", str(error))
+    name = "signature" if isinstance(error, SignatureError) else _NAMES.get(type(error).__name__, stage)
+    return Check(name, "failed", str(error))
 
 
 def _static(artifact: Artifact) -> list[Check]:

@@ -13,7 +13,7 @@ samples=$root/artifacts/samples/format-1
 artifact=$samples/penguins-1.0.0.onnx
 record=$samples/penguins-1.0.0.record.json
 answer=$samples/penguins-1.0.0.answer.json
-not_on_a_device="onnx sklearn skl2onnx pandas pyarrow"
+not_on_a_device="onnx sklearn skl2onnx pandas pyarrow cryptography pyrage"
 
 say() { printf 'minimal: %s\n' "$*"; }
 fail() { printf 'minimal: FAILED: %s\n' "$*" >&2; exit 1; }
@@ -64,7 +64,7 @@ on_device python -c '
 import importlib.util, sys
 found = [name for name in sys.argv[1:] if importlib.util.find_spec(name)]
 sys.exit("installed, but must not be: " + ", ".join(found) if found else 0)
-' $not_on_a_device || fail "the base install brings what only the converter needs"
+' $not_on_a_device || fail "the base install brings what only extras need"
 say "not installed, as it should be: $not_on_a_device"
 
 version=$(on_device edge-infer --version) || fail "edge-infer --version"
@@ -108,5 +108,12 @@ say "edge_infer.load(...).predict(...): the same answer"
 
 on_device edge-infer bench "$artifact" --seconds 0.02 --tune >/dev/null || fail "edge-infer bench ${artifact#"$root"/}"
 say "edge-infer bench: measured"
+
+for command in "keygen key" "keygen --age key" "encrypt $artifact --to age1 -o x.age" "sign $artifact --key key" "verify $artifact --trust key.pub"; do
+    # shellcheck disable=SC2086  # a list of words
+    if on_device edge-infer $command >/dev/null 2>"$work/told"; then fail "edge-infer $command, without the extra"; fi
+    grep -qF 'pip install "edge-infer[secure]"' "$work/told" || fail "edge-infer $command: $(cat "$work/told")"
+done
+say "edge-infer keygen, sign, encrypt, verify --trust: tell which extra they need"
 
 say "passed"

@@ -120,6 +120,14 @@ def _run_declared(command: Command) -> Callable[..., int]:
 # --- the others -------------------------------------------------------------------------
 
 ModelFile = Annotated[str, typer.Argument(metavar="MODEL", help="The model: an .onnx file.")]
+Identity = Annotated[
+    str | None,
+    typer.Option(
+        "--identity",
+        metavar="FILE",
+        help="The secret that opens an encrypted MODEL (.age). Left out: what EDGE_INFER_IDENTITY names.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -172,12 +180,60 @@ Check a model, and that it gives its original's answers here.
 The checks: format, limits, contents, runtime, goldens, signature; what manifest and graph disagree
 on is told as agreement. Exits with 1 if any check fails.
 
+With --trust the model must be signed by one of these keys; that is checked first, and a file that
+is not signed is not read any further. The signature is the file beside the model, MODEL.sig.
+
 Example:
 
   edge-infer verify titanic-1.2.0.onnx
+  edge-infer verify titanic-1.2.0.onnx --trust release.key.pub
 
 --json prints one object: file, ok (true or false), and checks, a list of
 {"name": …, "status": "ok", "failed" or "not checked", "detail": …}."""
+
+_KEYGEN_HELP = """\
+Make a key to sign models with: KEY, which is yours alone, and KEY.pub, which devices trust.
+
+With --age, KEY is a device's identity in place of that: the secret that opens the models which are
+encrypted to its recipient (age1…). The recipient is shown; there is no second file.
+
+Both are PEM files of the curve P-256; neither may exist yet. --passphrase encrypts KEY; without a
+terminal it is taken from EDGE_INFER_PASSPHRASE.
+
+Example:
+
+  edge-infer keygen release.key
+  edge-infer keygen --age device.identity
+
+--json prints one object: key, public, fingerprint (sha256 of the public key in DER); with --age
+key, recipient."""
+
+_SIGN_HELP = """\
+Sign a model: the signature is written beside it, as MODEL.sig.
+
+It says that these very bytes, under this file's name, come from you. The format is OpenSSF Model
+Signing 1.0: `model_signing verify key` checks it too. The manifest's release number is signed along.
+
+Example:
+
+  edge-infer sign titanic-1.2.0.onnx --key release.key
+  edge-infer verify titanic-1.2.0.onnx --trust release.key.pub
+
+--json prints one object: file, signature, digest, name, release, rollback_allowed, fingerprint."""
+
+_ENCRYPT_HELP = """\
+Encrypt a model for some devices: only who holds the identity of a recipient can open it.
+
+The file is an age file (age-encryption.org); `predict`, `stream`, `inspect` and `verify` open it in
+memory with --identity. It is no signature: sign the model first, and bring MODEL.sig along.
+
+Example:
+
+  edge-infer keygen --age device.identity
+  edge-infer encrypt titanic-1.2.0.onnx --to age1… -o titanic-1.2.0.onnx.age
+  edge-infer predict titanic-1.2.0.onnx.age '{"age": 29}' --identity device.identity
+
+--json prints one object: file, encrypted, recipients."""
 
 _BENCH_HELP = """\
 Measure a model on this machine, and find the options that suit it.
@@ -278,17 +334,73 @@ for _command in HOT.values():
 
 
 @app.command("inspect", help=_folded(_INSPECT_HELP))
-def _inspect(model: ModelFile, json: Json = False) -> None:
+def _inspect(model: ModelFile, identity: Identity = None, json: Json = False) -> None:
     from edge_infer.cli import inspect
 
-    raise typer.Exit(inspect.run(model=model, json=json))
+    raise typer.Exit(inspect.run(model=model, identity=identity, json=json))
 
 
 @app.command("verify", help=_folded(_VERIFY_HELP))
-def _verify(model: ModelFile, json: Json = False) -> None:
+def _verify(
+    model: ModelFile,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option("--trust", metavar="KEY.pub", help="A public key, or a folder of them, to trust. Repeatable."),
+    ] = None,
+    signature: Annotated[
+        str | None, typer.Option("--signature", metavar="FILE", help="The signature. Left out: MODEL.sig.")
+    ] = None,
+    identity: Identity = None,
+    json: Json = False,
+) -> None:
     from edge_infer.cli import verify
 
-    raise typer.Exit(verify.run(model=model, json=json))
+    raise typer.Exit(verify.run(model=model, trust=trust or (), signature=signature, identity=identity, json=json))
+
+
+Passphrase = Annotated[bool, typer.Option("--passphrase", help="Ask for the passphrase that encrypts KEY.")]
+
+
+@app.command("keygen", help=_folded(_KEYGEN_HELP))
+def _keygen(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The file to make; KEY.pub is made beside it.")],
+    age: Annotated[bool, typer.Option("--age", help="Make an identity to decrypt models with.")] = False,
+    passphrase: Passphrase = False,
+    json: Json = False,
+) -> None:
+    from edge_infer.cli import keygen
+
+    raise typer.Exit(keygen.run(key=key, age=age, passphrase=passphrase, json=json))
+
+
+@app.command("encrypt", help=_folded(_ENCRYPT_HELP))
+def _encrypt(
+    model: ModelFile,
+    to: Annotated[list[str], typer.Option("--to", metavar="RECIPIENT", help="Who can open it: age1…. Repeatable.")],
+    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Left out: MODEL.age.")] = None,
+    json: Json = False,
+) -> None:
+    from edge_infer.cli import encrypt
+
+    raise typer.Exit(encrypt.run(model=model, to=to, output=output, json=json))
+
+
+@app.command("sign", help=_folded(_SIGN_HELP))
+def _sign(
+    model: ModelFile,
+    key: Annotated[str, typer.Option("--key", metavar="KEY", help="The private key: a PEM file, as keygen makes it.")],
+    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Left out: MODEL.sig.")] = None,
+    passphrase: Passphrase = False,
+    allow_rollback: Annotated[
+        bool, typer.Option("--allow-rollback", help="Say that it may take the place of a newer release.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    from edge_infer.cli import sign
+
+    raise typer.Exit(
+        sign.run(model=model, key=key, output=output, passphrase=passphrase, allow_rollback=allow_rollback, json=json)
+    )
 
 
 @app.command("bench", help=_folded(_BENCH_HELP))

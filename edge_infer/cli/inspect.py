@@ -16,9 +16,9 @@ _LEAD: Final = 11  # the width of the card's names
 _METHOD_LEAD: Final = 19
 
 
-def run(*, model: str, json: bool) -> int:
+def run(*, model: str, identity: str | None, json: bool) -> int:
     """The command; its exit code."""
-    artifact = read_artifact(model)
+    artifact = read_artifact(model, identity=identity)
     if json:
         write(dumps(as_object(artifact)))
     else:

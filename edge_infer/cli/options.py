@@ -52,6 +52,12 @@ _METHODS: Final = (
 _METHODS_TEXT: Final = f"{', '.join(_METHODS[:-1])} or {_METHODS[-1]}"
 
 _MODEL: Final = Argument("model", "MODEL", "The model: an .onnx file.")
+_IDENTITY: Final = Option(
+    "identity",
+    ("--identity",),
+    "The secret that opens an encrypted MODEL (.age). Left out: what EDGE_INFER_IDENTITY names.",
+    metavar="FILE",
+)
 
 PREDICT: Final = Command(
     name="predict",
@@ -92,6 +98,7 @@ With --method all the object has a field for each method: {"predict": …, "pred
             "Write the answers here: .json (one object), .csv (a table), else a line each.",
             metavar="FILE",
         ),
+        _IDENTITY,
     ),
 )
 
@@ -119,6 +126,7 @@ Example:
             choices=_METHODS,
             metavar="METHOD",
         ),
+        _IDENTITY,
     ),
 )
 

@@ -9,6 +9,7 @@ from typing import Any
 from edge_infer.cli.answering import answer, chosen_methods, default_methods
 from edge_infer.cli.console import dumps, is_terminal, printable, write
 from edge_infer.cli.documents import InputTextError, Request, parse_json, parse_lines, request_of
+from edge_infer.cli.output_file import check_output
 from edge_infer.errors import InputError, UsageError
 from edge_infer.manifest import Inputs
 from edge_infer.model import Model, load
@@ -19,10 +20,10 @@ _CSV = {".csv": None, ".tsv": "\t"}
 _LINES = (".jsonl", ".ndjson")
 
 
-def run(*, model: str, data: str, method: str | None, json: bool, output: str | None) -> int:
+def run(*, model: str, data: str, method: str | None, json: bool, output: str | None, identity: str | None) -> int:
     """The command; its exit code."""
-    _check_output(output, model, data)
-    with load(model) as loaded:
+    check_output(output, model, data)
+    with load(model, identity=identity) as loaded:
         methods = chosen_methods(loaded, method)
         request = read_input(data, loaded.manifest.inputs)
         as_object = json or request.service or (output or "").lower().endswith(".json")
@@ -163,16 +164,3 @@ def _deliver(text: str, output: str | None) -> None:
     from edge_infer.files import write_atomically
 
     write_atomically(output, data)
-
-
-def _check_output(output: str | None, *sources: str) -> None:
-    """Before any work: the folder is there, and neither the model nor the input would be overwritten."""
-    if output is None:
-        return
-    folder = os.path.dirname(output) or "."
-    if not os.path.isdir(folder):
-        raise UsageError(f"--output: expected an existing folder, got {folder!r}; make it first")
-    for source in sources:
-        both = len(source) < 4096 and os.path.exists(source) and os.path.exists(output)
-        if both and os.path.samefile(source, output):
-            raise UsageError(f"--output: {output!r} is the file that is read; choose another name")

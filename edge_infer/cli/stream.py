@@ -18,11 +18,11 @@ __all__ = ["answer_line", "read_lines", "run"]
 _FIELDS = {"predict": "prediction", "predict_proba": "probabilities"}
 
 
-def run(*, model: str, method: str | None) -> int:
+def run(*, model: str, method: str | None, identity: str | None) -> int:
     """The command; its exit code. Each line is read as soon as it is there."""
     if sys.stdin is None:
         raise InputTextError("standard input is closed; the lines to answer come from there")
-    with load(model) as loaded:
+    with load(model, identity=identity) as loaded:
         fields = _fields(loaded, method)
         has_id = all(column.name != "id" for column in loaded.manifest.inputs.columns)
         if hasattr(sys.stdout, "reconfigure"):

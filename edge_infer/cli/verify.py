@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from edge_infer.cli.console import dumps, encodes, is_terminal, wrapped, write
+from edge_infer.errors import UsageError
 from edge_infer.verification import Check, verify
 
 __all__ = ["run", "show_checks"]
@@ -14,9 +16,9 @@ _WORDS: Final = {"ok": "ok  ", "failed": "FAIL", "not checked": "--  "}
 _COLOURS: Final = {"ok": "32", "failed": "31", "not checked": "2"}
 
 
-def run(*, model: str, json: bool) -> int:
+def run(*, model: str, trust: Sequence[str], signature: str | None, identity: str | None, json: bool) -> int:
     """The command; its exit code: 1 if any check failed."""
-    checks = verify(model)
+    checks = _checks(model, trust, signature, identity)
     ok = all(check.status != "failed" for check in checks)
     if json:
         write(dumps({"file": model, "ok": ok, "checks": [check._asdict() for check in checks]}))
@@ -24,6 +26,19 @@ def run(*, model: str, json: bool) -> int:
         show_checks(checks)
         write("verified" if ok else "NOT verified")
     return 0 if ok else 1
+
+
+def _checks(model: str, trust: Sequence[str], signature: str | None, identity: str | None) -> list[Check]:
+    if not trust:
+        if signature is not None:
+            raise UsageError("--signature: a signature is checked against keys; give --trust KEY.pub too")
+        return verify(model, identity=identity)
+    from datetime import UTC, datetime
+
+    from edge_infer.signing import TrustedKeys
+
+    keys = TrustedKeys.read(*trust)
+    return verify(model, trust=keys, signature=signature, now=datetime.now(UTC), identity=identity)
 
 
 def show_checks(checks: list[Check]) -> None:
