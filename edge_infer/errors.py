@@ -17,6 +17,12 @@ EdgeInferError
 ├── RuntimeFitError (RuntimeError)   the device: this onnxruntime cannot run the model
 ├── InferenceError (RuntimeError)    the device: onnxruntime failed while running it
 ├── VerificationError (RuntimeError) the model: its goldens do not come out on this machine
+├── StoreError (RuntimeError)        the device: its store of models cannot do what is asked
+│   ├── NotInstalledError            there is no such model or release in it
+│   ├── UnsafePathError              a name or a file that could lead out of it
+│   ├── DamagedStoreError            what it holds is not what it wrote
+│   ├── StoreWriteError              the disk is full, read-only or another user's
+│   └── RefusedError                 a release that may not become active; `kind` says why
 ├── MissingExtraError (ImportError)  whoever installed: an optional dependency is not there
 └── ConversionError (ValueError)     the converter's user
     ├── UnsupportedModelError        a step that cannot be expressed, with the remedy
@@ -36,6 +42,7 @@ __all__ = [
     "ArtifactError",
     "Blocker",
     "ConversionError",
+    "DamagedStoreError",
     "DecryptionError",
     "EdgeInferError",
     "ForbiddenContentError",
@@ -50,10 +57,15 @@ __all__ = [
     "MissingExtraError",
     "NewerFormatError",
     "NotAModelError",
+    "NotInstalledError",
     "ParityError",
+    "RefusedError",
     "RuntimeFitError",
     "SchemaError",
     "SignatureError",
+    "StoreError",
+    "StoreWriteError",
+    "UnsafePathError",
     "UnsupportedModelError",
     "UntrustedSourceError",
     "UsageError",
@@ -203,6 +215,37 @@ class InferenceError(EdgeInferError, RuntimeError):
 
 class VerificationError(EdgeInferError, RuntimeError):
     """The model does not give its goldens' answers on this machine."""
+
+
+class StoreError(EdgeInferError, RuntimeError):
+    """The store of models on this device cannot do what is asked."""
+
+
+class NotInstalledError(StoreError):
+    """There is no such model, or no such release of it, in the store."""
+
+
+class UnsafePathError(StoreError):
+    """A name, or a file in the store, that could lead out of it."""
+
+
+class DamagedStoreError(StoreError):
+    """What the store holds is not what it wrote."""
+
+
+class StoreWriteError(StoreError):
+    """The store cannot be written: the disk is full or read-only, or it belongs to another user."""
+
+
+class RefusedError(StoreError):
+    """A release that may not become active. `kind` is "older", "breaking", "unhealthy", "unsigned" or "other"."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        self.kind, self.reason = kind, reason
+        super().__init__(reason)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.kind, self.reason)
 
 
 class MissingExtraError(EdgeInferError, ImportError):

@@ -32,10 +32,11 @@ def load(
     options: SessionOptions | None = None,
     identity: str | os.PathLike[str] | None = None,
 ) -> Model:
-    """Load an artifact, or any ONNX file, from a path or from bytes.
+    """Load an artifact, or any ONNX file, from a path, from bytes, or from this device's store by its name.
 
     Args:
-        source: a path (with a suffix or a separator), or the file's bytes. A bare name is not a path.
+        source: a path (with a suffix or a separator), the file's bytes, or a name: "titanic" is the active release of
+            that model in the store (`edge_infer.store`), "titanic@1.2.0" one of its releases.
         options: threads, spinning and memory; see `SessionOptions`. None: from environment variables, then from what
             `edge-infer bench --tune` recorded for this file on this device, then the defaults.
         identity: the file of the secret that opens an encrypted model (age), in memory only; None: the one that
@@ -47,17 +48,35 @@ def load(
         RuntimeFitError: this machine's onnxruntime cannot run it.
         DecryptionError: an encrypted file is not for this identity, or was changed.
         KeyFileError: the identity's file cannot be used.
-        UsageError: a bare name, options that make no sense, or an encrypted file without an identity.
+        UsageError: options that make no sense, or an encrypted file without an identity.
+        StoreError: the store has no such model, or none that works on this machine.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return Model(parse_artifact(decrypted(bytes(source), identity)), options)
     path = os.fspath(source)
-    if isinstance(source, str) and not os.path.dirname(path) and not os.path.splitext(path)[1]:
-        raise UsageError(
-            f"{path!r} is a bare name, and there is no model store here yet. A file needs its suffix or a "
-            f"separator: {path + '.onnx'!r} or './{path}'"
-        )
+    if isinstance(source, str) and _is_name(source):
+        return _of_store(source, options)
     return Model(read_artifact(path, identity=identity), options)
+
+
+def _of_store(name: str, options: SessionOptions | None) -> Model:
+    from edge_infer.errors import NotInstalledError
+    from edge_infer.store import Store
+
+    try:
+        return Store().load(name, options=options)
+    except (NotInstalledError, UsageError) as error:
+        beside = [path for path in (name, f"{name}.onnx") if os.path.isfile(path)]
+        if not beside:
+            raise
+        raise type(error)(f"{error}\nThere is a file of this name; its path is {'./' + beside[0]!r}") from None
+
+
+def _is_name(source: str) -> bool:
+    """Whether a text names a model in the store rather than a file: "titanic", "titanic@1.2.0"."""
+    if os.path.dirname(source) or source.endswith((".onnx", ".age")):
+        return False
+    return "@" in source or not os.path.splitext(source)[1]
 
 
 class _IfConverted:

@@ -12,10 +12,10 @@ from rich.markup import escape as literal
 
 from edge_infer.cli.options import HOT, Argument, Command, Option
 
-__all__ = ["app", "run_app"]
+__all__ = ["Json", "app", "folded", "run_app"]
 
 
-def _folded(help_text: str) -> str:
+def folded(help_text: str) -> str:
     """A line for each paragraph, which the terminal's width then folds; indented examples stay as they are."""
     paragraphs = [p if p.startswith(" ") else p.replace("\n", " ") for p in help_text.split("\n\n")]
     return literal("\n\n".join(paragraphs))
@@ -35,7 +35,7 @@ _EPILOG = "Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 interrupted
 
 app = typer.Typer(
     name="edge-infer",
-    help=_folded(_HELP),
+    help=folded(_HELP),
     epilog=_EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -62,6 +62,8 @@ class Precision(StrEnum):
 
 def run_app(args: list[str]) -> int:
     """Parse and run; the exit code. Usage errors and help are typer's own."""
+    import edge_infer.cli.store_app  # noqa: F401  # adds its commands
+
     try:
         typer.main.get_command(app)(args, prog_name="edge-infer")
     except SystemExit as stop:
@@ -82,7 +84,7 @@ def add_hot(command: Command, run: Callable[..., int]) -> None:
     parameters = [*map(_argument, command.arguments), *map(_option, command.options)]
     call.__signature__ = signatures.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    app.command(command.name, help=_folded(command.help))(call)
+    app.command(command.name, help=folded(command.help))(call)
 
 
 def _argument(argument: Argument) -> signatures.Parameter:
@@ -270,7 +272,7 @@ Example:
 The file is kept, and the last lines say what to try with it."""
 
 
-@app.command("convert", help=_folded(_CONVERT_HELP))
+@app.command("convert", help=folded(_CONVERT_HELP))
 def _convert(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A joblib, pickle or skops file.")],
     data: Annotated[
@@ -333,14 +335,14 @@ for _command in HOT.values():
     add_hot(_command, _run_declared(_command))
 
 
-@app.command("inspect", help=_folded(_INSPECT_HELP))
+@app.command("inspect", help=folded(_INSPECT_HELP))
 def _inspect(model: ModelFile, identity: Identity = None, json: Json = False) -> None:
     from edge_infer.cli import inspect
 
     raise typer.Exit(inspect.run(model=model, identity=identity, json=json))
 
 
-@app.command("verify", help=_folded(_VERIFY_HELP))
+@app.command("verify", help=folded(_VERIFY_HELP))
 def _verify(
     model: ModelFile,
     trust: Annotated[
@@ -361,7 +363,7 @@ def _verify(
 Passphrase = Annotated[bool, typer.Option("--passphrase", help="Ask for the passphrase that encrypts KEY.")]
 
 
-@app.command("keygen", help=_folded(_KEYGEN_HELP))
+@app.command("keygen", help=folded(_KEYGEN_HELP))
 def _keygen(
     key: Annotated[str, typer.Argument(metavar="KEY", help="The file to make; KEY.pub is made beside it.")],
     age: Annotated[bool, typer.Option("--age", help="Make an identity to decrypt models with.")] = False,
@@ -373,7 +375,7 @@ def _keygen(
     raise typer.Exit(keygen.run(key=key, age=age, passphrase=passphrase, json=json))
 
 
-@app.command("encrypt", help=_folded(_ENCRYPT_HELP))
+@app.command("encrypt", help=folded(_ENCRYPT_HELP))
 def _encrypt(
     model: ModelFile,
     to: Annotated[list[str], typer.Option("--to", metavar="RECIPIENT", help="Who can open it: age1…. Repeatable.")],
@@ -385,7 +387,7 @@ def _encrypt(
     raise typer.Exit(encrypt.run(model=model, to=to, output=output, json=json))
 
 
-@app.command("sign", help=_folded(_SIGN_HELP))
+@app.command("sign", help=folded(_SIGN_HELP))
 def _sign(
     model: ModelFile,
     key: Annotated[str, typer.Option("--key", metavar="KEY", help="The private key: a PEM file, as keygen makes it.")],
@@ -403,7 +405,7 @@ def _sign(
     )
 
 
-@app.command("bench", help=_folded(_BENCH_HELP))
+@app.command("bench", help=folded(_BENCH_HELP))
 def _bench(
     model: ModelFile,
     data: Annotated[
@@ -443,7 +445,7 @@ def _bench(
     )
 
 
-@app.command("demo", help=_folded(_DEMO_HELP))
+@app.command("demo", help=folded(_DEMO_HELP))
 def _demo(
     folder: Annotated[
         str | None, typer.Option("--folder", metavar="DIR", help="Keep the file here. Left out: a new folder.")

@@ -55,6 +55,30 @@ class TrustedKeys(NamedTuple):
         return cls(keys, frozenset().union(*(part.revoked for part in parts)), days)
 
     @classmethod
+    def of_files(cls, folder: str, files: Mapping[str, bytes]) -> TrustedKeys:
+        """Those of a folder of trust, given what its files hold; `folder` is named in errors.
+
+        Raises:
+            KeyFileError: no key at all, or a file that is not as described.
+        """
+        public = [name for name in files if name.endswith(".pub")]
+        for name, content in files.items():
+            path = os.path.join(folder, name)
+            if name not in (*public, _REVOKED, _NOT_AFTER):
+                raise KeyFileError(f"{path}: a folder of trust holds *.pub, {_REVOKED} and {_NOT_AFTER}, nothing else")
+            if len(content) > LIMITS.key_bytes:
+                raise KeyFileError(f"{path}: more than {LIMITS.key_bytes:,} bytes")
+        if not public:
+            raise KeyFileError(f"{folder}: no public key here (*.pub)")
+        keys = tuple(PublicKey.parse(files[name], os.path.join(folder, name)) for name in public)
+        revoked = frozenset(_fingerprint(*line) for line in _lines(folder, _REVOKED, files, 1))
+        days = {_fingerprint(*line): _day(*line) for line in _lines(folder, _NOT_AFTER, files, 2)}
+        unknown = days.keys() - revoked - {key.fingerprint for key in keys}
+        if unknown:
+            raise KeyFileError(f"{os.path.join(folder, _NOT_AFTER)}: no key here has the fingerprint {min(unknown)}")
+        return cls(keys, revoked, days)
+
+    @classmethod
     def _of(cls, path: str) -> TrustedKeys:
         return _folder(path) if os.path.isdir(path) else cls((PublicKey.read(path),))
 
@@ -79,32 +103,18 @@ class TrustedKeys(NamedTuple):
 
 def _folder(folder: str) -> TrustedKeys:
     names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
-    public = [name for name in names if name.endswith(".pub")]
-    for name in names:
-        if name not in (*public, _REVOKED, _NOT_AFTER):
-            place = os.path.join(folder, name)
-            raise KeyFileError(f"{place}: a folder of trust holds *.pub, {_REVOKED} and {_NOT_AFTER}, nothing else")
-    if not public:
-        raise KeyFileError(f"{folder}: no public key here (*.pub)")
-    keys = tuple(PublicKey.read(os.path.join(folder, name)) for name in public)
-    revoked = frozenset(_fingerprint(*line) for line in _lines(folder, _REVOKED, names, 1))
-    days = {_fingerprint(*line): _day(*line) for line in _lines(folder, _NOT_AFTER, names, 2)}
-    unknown = days.keys() - revoked - {key.fingerprint for key in keys}
-    if unknown:
-        raise KeyFileError(f"{os.path.join(folder, _NOT_AFTER)}: no key here has the fingerprint {min(unknown)}")
-    return TrustedKeys(keys, revoked, days)
+    return TrustedKeys.of_files(folder, {name: _content(os.path.join(folder, name)) for name in names})
 
 
-def _lines(folder: str, name: str, names: list[str], words: int) -> Iterator[tuple[str, list[str]]]:
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(LIMITS.key_bytes + 1)
+
+
+def _lines(folder: str, name: str, files: Mapping[str, bytes], words: int) -> Iterator[tuple[str, list[str]]]:
     """Where a line stands, and its words."""
-    if name not in names:
-        return
     path = os.path.join(folder, name)
-    with open(path, encoding="utf-8", errors="replace") as file:
-        text = file.read(LIMITS.key_bytes + 1)
-    if len(text) > LIMITS.key_bytes:
-        raise KeyFileError(f"{path}: more than {LIMITS.key_bytes:,} characters")
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(files.get(name, b"").decode("utf-8", "replace").splitlines(), 1):
         found = line.partition("#")[0].split()
         if found and len(found) != words:
             raise KeyFileError(f"{path}, line {number}: expected {words} words, got {len(found)}: {line!r:.100}")

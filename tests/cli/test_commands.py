@@ -176,7 +176,7 @@ def test_version(run: Run) -> None:
         ("predict",),
         ("predict", "m.onnx", "--nope"),
         ("stream", "m.onnx", "-m", "x"),
-        ("predict", "name", "{}"),
+        ("activate", "name"),
     ],
     ids=" ".join,
 )

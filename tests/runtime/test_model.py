@@ -29,6 +29,7 @@ from edge_infer.errors import (
     InferenceError,
     MethodError,
     NotAModelError,
+    NotInstalledError,
     RuntimeFitError,
     UsageError,
 )
@@ -287,7 +288,8 @@ def test_a_forked_child_predicts_or_says_why_not(threads: int, says: str) -> Non
 def test_a_bare_name_is_not_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(PENGUINS.read_bytes())
-    with pytest.raises(UsageError, match=rf"'{name}\.onnx' or '\./{name}'"):
+    monkeypatch.setenv("EDGE_INFER_HOME", str(tmp_path / "home"))
+    with pytest.raises((NotInstalledError, UsageError), match=rf"its path is '\./{name}'"):
         edge_infer.load(name)
     assert edge_infer.load(f"./{name}").predict(RECORD) == "Gentoo"
     assert edge_infer.load(Path(name)).predict(RECORD) == "Gentoo"

@@ -1,0 +1,243 @@
+"""`edge-infer install`, `list`, `status`, `activate`, `rollback`, `remove`, `prune`, `log`: models on this device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from edge_infer.cli.console import Grid, dumps, printable, show_grid, wrapped, write
+from edge_infer.store import Store
+from edge_infer.store.gate import Limits
+from edge_infer.store.here import machine_fingerprint
+from edge_infer.store.state import Event, Refusal, Release, State
+
+__all__ = ["activate", "install", "list_models", "log", "prune", "remove", "revoke", "rollback", "status", "trust"]
+
+_LEAD = 10  # the width of names
+_SHOWN_REFUSALS = 3
+
+
+def install(
+    *,
+    files: list[str],
+    activate: bool,
+    allow_breaking: bool,
+    allow_older: bool,
+    limits: Limits,
+    signature: str | None,
+    json: bool,
+) -> int:
+    """Each file in turn; the first that is refused ends it."""
+    store, done = Store(), []
+    for file in files:
+        found = store.install(
+            file,
+            activate=activate,
+            allow_breaking=allow_breaking,
+            allow_older=allow_older,
+            limits=limits,
+            signature=signature,
+        )
+        changes = [change.what for change in found.changes]
+        done.append({"name": found.name, "active": found.active, "verdict": found.verdict, "changes": changes}
+                    | _release_object(found.release))  # fmt: skip
+        if not json:
+            what = "active" if found.active else "installed; edge-infer activate makes it the active one"
+            verdict = f" ({found.verdict} with the release before)" if found.verdict and found.changes else ""
+            write(f"{found.name}@{found.release.version}  {what}{verdict}")
+            for change in changes:
+                write(f"  {wrapped(change, 2)}")
+    if json:
+        write(dumps({"store": store.folder, "installed": done}))
+    return 0
+
+
+def list_models(*, json: bool) -> int:
+    store = Store()
+    states = [store.state(name) for name in store.names()]
+    if json:
+        write(dumps({"store": store.folder, "models": [_state_object(state) for state in states]}))
+        return 0
+    if not states:
+        write(f"no model is installed in {store.folder}; edge-infer install FILE")
+        return 0
+    rows = [(state.name, _active_version(state), _minute(state.since), _versions(state.releases)) for state in states]
+    show_grid(Grid(("model", "active", "since (UTC)", "installed"), rows))
+    return 0
+
+
+def status(*, name: str | None, json: bool) -> int:
+    store = Store()
+    states = [store.state(name)] if name else [store.state(each) for each in store.names()]
+    if json:
+        write(dumps({"store": store.folder, "models": [_state_object(state) for state in states]}))
+        return 0
+    if not states:
+        write(f"no model is installed in {store.folder}; edge-infer install FILE")
+    fingerprint = machine_fingerprint() if states else ""
+    for position, state in enumerate(states):
+        if position:
+            write()
+        _card(state, fingerprint)
+    return 0
+
+
+def activate(*, reference: str, allow_breaking: bool, allow_older: bool, json: bool) -> int:
+    release = Store().activate(reference, allow_breaking=allow_breaking, allow_older=allow_older)
+    return _told(reference.partition("@")[0], release, "active", json)
+
+
+def rollback(*, name: str, json: bool) -> int:
+    return _told(name, Store().rollback(name), "active again", json)
+
+
+def remove(*, reference: str, json: bool) -> int:
+    gone = Store().remove(reference)
+    if json:
+        write(dumps({"removed": [_release_object(release) for release in gone]}))
+    else:
+        name = reference.partition("@")[0]
+        write("\n".join(f"{name}@{release.version}  removed" for release in gone) or f"{name}  nothing was installed")
+    return 0
+
+
+def prune(*, keep: int, json: bool) -> int:
+    freed = Store().prune(keep)
+    write(dumps({"freed_bytes": freed}) if json else f"{freed:,} bytes freed")
+    return 0
+
+
+def log(*, name: str, json: bool) -> int:
+    events = Store().log(name)
+    if json:
+        write(dumps({"name": name, "events": [event._asdict() for event in events]}))
+        return 0
+    for event in events:
+        _event(event)
+    return 0
+
+
+def trust(*, keys: list[str], json: bool) -> int:
+    """Add keys, or show those that are there."""
+    store = Store()
+    for key in keys:
+        store.trust(key)
+    found = store.trusted()
+    fingerprints = [key.fingerprint for key in found.keys] if found else []
+    revoked = sorted(found.revoked) if found else []
+    if json:
+        write(dumps({"trusted": [each for each in fingerprints if each not in revoked], "revoked": revoked}))
+        return 0
+    for each in fingerprints:
+        write(f"{'revoked' if each in revoked else 'trusted'}  {each}")
+    if not fingerprints:
+        write("no key is trusted: signatures are not looked at; edge-infer trust KEY.pub")
+    return 0
+
+
+def revoke(*, fingerprint: str, json: bool) -> int:
+    models = Store().revoke(fingerprint)
+    if json:
+        write(dumps({"revoked": fingerprint, "models": models}))
+    else:
+        write(f"revoked; {'models that changed: ' + ', '.join(models) if models else 'no model changed'}")
+    return 0
+
+
+# --- what is shown ----------------------------------------------------------------------
+
+
+def _told(name: str, release: Release, what: str, json: bool) -> int:
+    if json:
+        write(dumps({"name": name} | _release_object(release)))
+    else:
+        write(f"{name}@{release.version}  {what}")
+    return 0
+
+
+def _card(state: State, fingerprint: str) -> None:
+    """What runs, since when, what came before, what was refused and why."""
+    write(f"{state.name} {_active_version(state)}")
+    release, before = state.of_digest(state.active), state.of_digest(state.previous)
+    if release is not None:
+        _fact("active", f"since {_minute(state.since)} UTC ({_ago(state.since)})")
+        _fact("proven", _proof(release, fingerprint))
+        _fact("signed", f"by the key {release.signed_by}" if release.signed_by else "no signature was checked")
+        _fact("sha256", release.digest)
+    _fact("before", before.version if before else "none: there is nothing to roll back to")
+    others = [each for each in state.releases if each.digest not in (state.active, state.previous)]
+    if others:
+        _fact("installed", _versions(others))
+    for refusal in state.refusals[-_SHOWN_REFUSALS:]:
+        _fact("refused", _refusal(refusal))
+
+
+def _fact(name: str, text: str) -> None:
+    write(f"  {name:<{_LEAD}}{wrapped(text, _LEAD + 2)}")
+
+
+def _proof(release: Release, fingerprint: str) -> str:
+    health = next((each for each in release.health if each.fingerprint == fingerprint), None)
+    if health is None:
+        return "not on this machine as it is now; the next load replays its golden rows"
+    speed = f", {health.seconds * 1e6:,.0f} µs a call" if health.seconds is not None else ""
+    return f"on this machine, {_minute(health.when)} UTC{speed}"
+
+
+def _refusal(refusal: Refusal) -> str:
+    return f"{refusal.version}, {_minute(refusal.when)} UTC: {refusal.reason}"
+
+
+def _event(event: Event) -> None:
+    lead = f"{event.number:>4}  {_minute(event.when)}  {printable(event.who):<8}  "
+    detail = f": {event.detail}" if event.detail else ""
+    result = "" if event.result == "done" else f" {event.result}"
+    write(lead + wrapped(f"{event.action} {event.version}{result}{detail}", len(lead)))
+
+
+def _active_version(state: State) -> str:
+    release = state.of_digest(state.active)
+    return release.version if release else "(none active)"
+
+
+def _versions(releases: Sequence[Release]) -> str:
+    return ", ".join(release.version for release in releases)
+
+
+def _minute(when: str | None) -> str:
+    return "" if when is None else when[:16].replace("T", " ")
+
+
+def _ago(when: str | None) -> str:
+    """By the clock of now, which may be wrong on a device."""
+    if when is None:
+        return "unknown"
+    try:
+        seconds = (datetime.now(UTC) - datetime.fromisoformat(when)).total_seconds()
+    except (ValueError, TypeError):
+        return "unknown"
+    if seconds < 0:
+        return "by a clock that was ahead"
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        count = int(seconds // size)
+        if count:
+            return f"{count} {unit}{'s'[: count != 1]} ago"
+    return "just now"
+
+
+def _release_object(release: Release) -> dict[str, Any]:
+    return release._asdict() | {"health": [health._asdict() for health in release.health]}
+
+
+def _state_object(state: State) -> dict[str, Any]:
+    previous = state.of_digest(state.previous)
+    return {
+        "name": state.name,
+        "active": None if state.active is None else _active_version(state),
+        "digest": state.active,
+        "since": state.since,
+        "previous": previous.version if previous else None,
+        "releases": [_release_object(release) for release in state.releases],
+        "refusals": [refusal._asdict() for refusal in state.refusals],
+    }

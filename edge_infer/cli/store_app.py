@@ -1,0 +1,201 @@
+"""The commands of the store, added to the typer app."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from edge_infer.cli.app import Json, app, folded
+
+PANEL = "Models on this device"
+
+_INSTALL_HELP = """\
+Put models into this device's store, and make them the active release.
+
+Each file is checked, and its golden rows are replayed in a process of its own; only what gives its
+original's answers here becomes active. What would break programs that call the active release, and
+what is older than a release that was active, is refused unless you allow it. What was refused, and
+why, is in `edge-infer status` and `edge-infer log`.
+
+Example:
+
+  edge-infer install titanic-1.2.0.onnx
+  edge-infer predict titanic '{"age": 29, "sex": "female"}'
+
+The store is the folder of the environment variable EDGE_INFER_HOME; left out, edge-infer's folder of
+your data. --json prints one object: store, installed (a list: name, version, release, digest,
+size, active, verdict, changes, health)."""
+
+_STATUS_HELP = """\
+Show what runs, since when, what came before, and what was refused and why.
+
+Example:
+
+  edge-infer status titanic
+
+--json prints one object: store, and models, a list of: name, active, digest, since, previous,
+releases, refusals."""
+
+_TRUST_HELP = """\
+Trust the holders of these keys, or show which keys are trusted.
+
+From the first key on, the store installs only what a trusted key has signed, and checks that before
+it looks into the file.
+
+Example:
+
+  edge-infer trust release.key.pub"""
+
+_REVOKE_HELP = """\
+Trust a key no longer, whatever it has signed.
+
+Releases that it signed are removed; where one of them is active, the release before it that another
+key signed is active again.
+
+Example:
+
+  edge-infer revoke 3f0c…"""
+
+_ACTIVATE_HELP = """\
+Make an installed release the active one.
+
+Example:
+
+  edge-infer activate titanic@1.1.0"""
+
+ModelName = Annotated[str, typer.Argument(metavar="NAME", help="A model in the store.")]
+AllowBreaking = Annotated[
+    bool, typer.Option("--allow-breaking", help="Though programs that call the active release must change.")
+]
+AllowOlder = Annotated[bool, typer.Option("--allow-older", help="Though a later release was active before.")]
+
+
+@app.command("install", rich_help_panel=PANEL, help=folded(_INSTALL_HELP))
+def _install(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Models: .onnx files made by edge-infer.")],
+    only_add: Annotated[bool, typer.Option("--only-add", help="Do not make them active.")] = False,
+    allow_breaking: AllowBreaking = False,
+    allow_older: AllowOlder = False,
+    seconds: Annotated[float, typer.Option("--seconds", metavar="S", help="Time for a model's golden rows.")] = 120.0,
+    max_latency: Annotated[
+        float | None, typer.Option("--max-latency", metavar="MS", help="Of a call of one row, in milliseconds.")
+    ] = None,
+    max_memory: Annotated[
+        float | None, typer.Option("--max-memory", metavar="MIB", help="Of a process that runs it, in MiB.")
+    ] = None,
+    signature: Annotated[
+        str | None, typer.Option("--signature", metavar="SIG", help="Left out: beside each file, as FILE.sig.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    from edge_infer.cli import store
+    from edge_infer.store.gate import Limits
+
+    latency = None if max_latency is None else max_latency / 1000
+    memory = None if max_memory is None else int(max_memory * (1 << 20))
+    raise typer.Exit(
+        store.install(
+            files=files,
+            activate=not only_add,
+            allow_breaking=allow_breaking,
+            allow_older=allow_older,
+            limits=Limits(seconds, latency, memory),
+            signature=signature,
+            json=json,
+        )
+    )
+
+
+@app.command("list", rich_help_panel=PANEL, help="List the models in the store, their active releases and the others.")
+def _list(json: Json = False) -> None:
+    from edge_infer.cli import store
+
+    raise typer.Exit(store.list_models(json=json))
+
+
+@app.command("status", rich_help_panel=PANEL, help=folded(_STATUS_HELP))
+def _status(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A model. Left out: all.")] = None,
+    json: Json = False,
+) -> None:
+    from edge_infer.cli import store
+
+    raise typer.Exit(store.status(name=name, json=json))
+
+
+@app.command("activate", rich_help_panel=PANEL, help=folded(_ACTIVATE_HELP))
+def _activate(
+    reference: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="An installed release.")],
+    allow_breaking: AllowBreaking = False,
+    allow_older: AllowOlder = False,
+    json: Json = False,
+) -> None:
+    from edge_infer.cli import store
+
+    raise typer.Exit(
+        store.activate(reference=reference, allow_breaking=allow_breaking, allow_older=allow_older, json=json)
+    )
+
+
+@app.command("rollback", rich_help_panel=PANEL, help="Go back to the release that was active before.")
+def _rollback(name: ModelName, json: Json = False) -> None:
+    from edge_infer.cli import store
+
+    raise typer.Exit(store.rollback(name=name, json=json))
+
+
+@app.command(
+    "remove",
+    rich_help_panel=PANEL,
+    help="Remove a release that is not active (NAME@VERSION), or a model with all its releases.",
+)
+def _remove(
+    reference: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="What to remove.")], json: Json = False
+) -> None:
+    from edge_infer.cli import store
+
+    raise typer.Exit(store.remove(reference=reference, json=json))
+
+
+@app.command(
+    "prune", rich_help_panel=PANEL, help="Remove releases that are not needed to go back, and what crashes left behind."
+)
+def _prune(
+    keep: Annotated[
+        int, typer.Option("--keep", min=0, metavar="N", help="Releases to keep of those active before.")
+    ] = 2,
+    json: Json = False,
+) -> None:
+    from edge_infer.cli import store
+
+    raise typer.Exit(store.prune(keep=keep, json=json))
+
+
+@app.command("log", rich_help_panel=PANEL, help="Show what happened to a model: who did what, when, and how it went.")
+def _log(name: ModelName, json: Json = False) -> None:
+    from edge_infer.cli import store
+
+    raise typer.Exit(store.log(name=name, json=json))
+
+
+@app.command("trust", rich_help_panel=PANEL, help=folded(_TRUST_HELP))
+def _trust(
+    keys: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY.pub...]", help="Public keys to trust from now on.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    from edge_infer.cli import store
+
+    raise typer.Exit(store.trust(keys=keys or [], json=json))
+
+
+@app.command("revoke", rich_help_panel=PANEL, help=folded(_REVOKE_HELP))
+def _revoke(
+    fingerprint: Annotated[str, typer.Argument(metavar="FINGERPRINT", help="Of the key, as `trust` shows it.")],
+    json: Json = False,
+) -> None:
+    from edge_infer.cli import store
+
+    raise typer.Exit(store.revoke(fingerprint=fingerprint, json=json))

@@ -1,0 +1,79 @@
+"""How a state follows from another: pure functions, and what they refuse."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from edge_infer.errors import EdgeInferError, NotInstalledError, RefusedError
+from edge_infer.store.here import now
+from edge_infer.store.names import order_of
+from edge_infer.store.state import Refusal, Release, State
+
+__all__ = ["activated", "check_order", "refused", "rolled_back", "with_release", "without", "without_key"]
+
+_KEPT_HISTORY: Final = 20
+_KEPT_REFUSALS: Final = 20
+
+
+def with_release(state: State, release: Release) -> State:
+    others = [each for each in state.releases if each.digest != release.digest]
+    releases = sorted([*others, release], key=lambda each: (each.release, order_of(each.version)))
+    return state._replace(releases=tuple(releases))
+
+
+def activated(state: State, release: Release) -> State:
+    history = state.history
+    if state.active is not None and state.active != release.digest:
+        history = (*(digest for digest in history if digest != release.digest), state.active)[-_KEPT_HISTORY:]
+    since = state.since if state.active == release.digest else now()
+    highest = max(_order(release), (state.highest, order_of(state.highest_version or "0")))
+    if highest == _order(release):
+        state = state._replace(highest=release.release, highest_version=release.version)
+    return state._replace(active=release.digest, since=since, history=history)
+
+
+def rolled_back(state: State) -> State:
+    if state.previous is None:
+        raise NotInstalledError(f"{state.name}: no release was active before this one; nothing to go back to")
+    return state._replace(active=state.previous, since=now(), history=state.history[:-1])
+
+
+def without(state: State, digests: set[str]) -> State:
+    releases = tuple(release for release in state.releases if release.digest not in digests)
+    return state._replace(releases=releases, history=tuple(d for d in state.history if d not in digests))
+
+
+def without_key(state: State, fingerprint: str) -> State:
+    """Without the releases that a key has signed; the last active one of another key, if there is one, is active."""
+    gone = {release.digest for release in state.releases if release.signed_by == fingerprint}
+    for release in state.releases:
+        if release.digest in gone:
+            state = refused(state, release, RefusedError("revoked", f"the key {fingerprint} was revoked"), "")
+    if state.active in gone:
+        left = tuple(digest for digest in state.history if digest not in gone)
+        active = left[-1] if left else None
+        state = state._replace(active=active, since=now() if active else None, history=left[:-1])
+    return without(state, gone)
+
+
+def refused(state: State, release: Release, error: EdgeInferError, circumstances: str) -> State:
+    kind = error.kind if isinstance(error, RefusedError) else "damaged"
+    refusal = Refusal(release.digest, release.version, kind, str(error), now(), circumstances)
+    others = [each for each in state.refusals if (each.digest, each.kind) != (release.digest, kind)]
+    return state._replace(refusals=(*others, refusal)[-_KEPT_REFUSALS:])
+
+
+def _order(release: Release) -> tuple[int, Any]:
+    return release.release, order_of(release.version)
+
+
+def check_order(state: State, release: Release) -> None:
+    """A release number, and among equal ones the version, only grows: an older release may have a known flaw."""
+    if state.highest_version is None or _order(release) >= (state.highest, order_of(state.highest_version)):
+        return
+    raise RefusedError(
+        "older",
+        f"{state.name}@{release.version} (release {release.release}) is older than {state.highest_version} (release "
+        f"{state.highest}), which was active: edge-infer rollback goes back to the release before; --allow-older "
+        "takes any",
+    )

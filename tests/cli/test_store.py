@@ -1,0 +1,89 @@
+"""The store's commands, each in a fresh process, as a device's user types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import fresh
+from tests.store.releases import ROW, answer, artifact
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EDGE_INFER_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    for version, columns in (("1.0.0", 2), ("1.1.0", 2), ("1.2.0", 3)):
+        (tmp_path / f"pets-{version}.onnx").write_bytes(artifact(version, columns=columns))
+    return tmp_path
+
+
+def test_a_models_life_on_a_device(folder: Path) -> None:
+    assert "no model is installed" in fresh("list").out
+    for version in ("1.0.0", "1.1.0"):
+        ran = fresh("install", f"pets-{version}.onnx")
+        assert (ran.code, ran.out) == (0, f"pets@{version}  active\n"), ran.err
+    answered = fresh("predict", "pets", json.dumps(ROW))
+    assert float(answered.out) == pytest.approx(answer("1.1.0"))
+    assert fresh("rollback", "pets").out == "pets@1.0.0  active again\n"
+    assert float(fresh("predict", "pets", json.dumps(ROW)).out) == pytest.approx(answer("1.0.0"))
+    assert float(fresh("predict", "pets@1.1.0", json.dumps(ROW)).out) == pytest.approx(answer("1.1.0"))
+    assert fresh("activate", "pets@1.1.0").code == 0
+    actions = [event["action"] for event in json.loads(fresh("log", "pets", "--json").out)["events"]]
+    assert actions == ["install", "install", "rollback", "activate"]
+    assert fresh("remove", "pets@1.0.0").out == "pets@1.0.0  removed\n"
+    assert fresh("prune").code == 0
+    (model,) = json.loads(fresh("list", "--json").out)["models"]
+    assert (model["active"], [release["version"] for release in model["releases"]]) == ("1.1.0", ["1.1.0"])
+
+
+def test_status_tells_in_one_look_what_runs_and_what_was_refused(folder: Path) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        fresh("install", f"pets-{version}.onnx")
+    refused = fresh("install", "pets-1.2.0.onnx")
+    assert refused.code == 1
+    assert "the column 'c' is new" in refused.err
+    shown = fresh("status", "pets").out
+    for words in ("pets 1.1.0", "active    since", "proven    on this machine", "before    1.0.0", "refused   1.2.0"):
+        assert words in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert fresh("install", "pets-1.2.0.onnx", "--allow-breaking").code == 0
+
+
+def test_what_cannot_be_done_is_told_without_a_traceback(folder: Path) -> None:
+    fresh("install", "pets-1.0.0.onnx")
+    (folder / "torn.onnx").write_bytes(artifact("1.1.0")[:2000])
+    for arguments, code, words in (
+        (["install", "absent.onnx"], 1, "no such file"),
+        (["install", "torn.onnx"], 1, "torn.onnx"),
+        (["status", "pest"], 1, "did you mean 'pets'"),
+        (["activate", "pets"], 2, "NAME@VERSION"),
+        (["activate", "pets@9"], 1, "installed: 1.0.0"),
+        (["rollback", "pets"], 1, "nothing to go back to"),
+        (["remove", "pets@1.0.0"], 2, "is active"),
+        (["predict", "../pets@1", "{}"], 1, "no such file"),
+        (["log", "../pets"], 1, "cannot name files"),
+        (["install", "pets-1.1.0.onnx", "--max-latency", "0.000001"], 1, "the limit is 0"),
+        (["revoke", "abc"], 2, "trusted: none"),
+    ):
+        ran = fresh(*arguments)
+        assert ran.code == code, (arguments, ran)
+        assert words in ran.err, (arguments, ran)
+        assert "Traceback" not in ran.err
+    assert json.loads(fresh("list", "--json").out)["models"][0]["active"] == "1.0.0"
+
+
+def test_with_a_trusted_key_only_signed_files_are_installed(folder: Path) -> None:
+    assert fresh("keygen", "release.key").code == 0
+    assert fresh("trust", "release.key.pub").code == 0
+    unsigned = fresh("install", "pets-1.0.0.onnx")
+    assert (unsigned.code, "there is no signature" in unsigned.err) == (1, True)
+    assert fresh("sign", "pets-1.0.0.onnx", "--key", "release.key").code == 0
+    assert fresh("install", "pets-1.0.0.onnx").code == 0
+    fingerprint = json.loads(fresh("trust", "--json").out)["trusted"][0]
+    assert fingerprint in "".join(fresh("status").out.split())
+    assert "models that changed: pets" in fresh("revoke", fingerprint).out
+    gone = fresh("predict", "pets", json.dumps(ROW))
+    assert (gone.code, "no release is active" in gone.err) == (1, True)
