@@ -286,6 +286,10 @@ def _convert(
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="The model's name. Left out: the file's.")] = None,
     version: Annotated[str, typer.Option("--version", help="The model's version.")] = "1.0.0",
+    release: Annotated[
+        int,
+        typer.Option("--release", min=0, metavar="N", help="Grows with what is published; stores refuse a lower one."),
+    ] = 1,
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FILE", help="Left out: NAME-VERSION.onnx.")
     ] = None,
@@ -321,6 +325,7 @@ def _convert(
             data=sample,
             name=name,
             version=version,
+            release=release,
             output=output,
             trust_pickle=trust_pickle,
             precision=precision.value,

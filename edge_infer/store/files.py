@@ -28,7 +28,8 @@ _LOCK: Final = "lock"
 _PRIVATE: Final = 0o600
 _PUBLIC: Final = 0o644
 _FOLDER: Final = 0o755
-_NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+#: A link is an error, and a pipe is opened at once, to be refused, rather than waited for.
+_NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 _IS_FOLDER: Final = getattr(os, "O_DIRECTORY", 0)
 _BINARY: Final = getattr(os, "O_BINARY", 0)  # Windows would change line ends
 _WRITES: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY | _NO_FOLLOW

@@ -22,13 +22,14 @@ from edge_infer.limits import LIMITS
 from edge_infer.model import Model
 from edge_infer.options import SessionOptions
 from edge_infer.store import schemas
+from edge_infer.store.artifacts import keep_bytes, path_of, read_bytes, remove_all_but
 from edge_infer.store.changes import activated, check_order, refused, rolled_back, with_release, without, without_key
-from edge_infer.store.files import TEMPORARY, Files, Path
+from edge_infer.store.files import Files
 from edge_infer.store.gate import Limits, check_health
-from edge_infer.store.here import machine_fingerprint, now, who
-from edge_infer.store.journal import complete, read_journal, shorten
-from edge_infer.store.names import Reference, check_name, check_version, is_name, parse_reference
-from edge_infer.store.state import MOST_BYTES, Event, Health, Release, State, parse_state, render
+from edge_infer.store.here import machine_fingerprint, now
+from edge_infer.store.names import Reference, check_name, check_version, parse_reference
+from edge_infer.store.records import commit, events_of, known_names, read_state, shorten_journal
+from edge_infer.store.state import Event, Health, Release, State
 from edge_infer.store.trust import check_signature, revoke_key, trust_key, trusted_keys
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Installed", "Store", "StoreWarning", "default_folder"]
 
-_MODELS: Final = "models"
-_ARTIFACTS: Final = "artifacts"
 _TRIES: Final = 10  # of a reader whose release is removed under it
 _KEPT_HEALTH: Final = 8
 _LEAST_DIGITS: Final = 8  # of a fingerprint that is not given whole
@@ -86,18 +85,19 @@ class Store:
 
     def names(self) -> list[str]:
         """The models, those of which no release is installed any more left out."""
-        return [name for name in self._known() if self._state_or_none(name, installed=True)]
+        states = [read_state(self._files, name) for name in known_names(self._files)]
+        return [state.name for state in states if state and state.releases]
 
     def state(self, name: str) -> State:
         """All that is known of a model. Raises NotInstalledError."""
-        found = self._state_or_none(check_name(name))
+        found = read_state(self._files, check_name(name))
         if found is None:
             raise NotInstalledError(self._absent(name))
         return found
 
     def log(self, name: str) -> list[Event]:
         """What happened to a model, the oldest event first. Raises NotInstalledError."""
-        return read_journal(self._files, _journal(name), self.state(name))
+        return events_of(self._files, self.state(name))
 
     def load(self, reference: str, *, options: SessionOptions | None = None) -> Model:
         """The active release of a model ("titanic"), or one of its releases ("titanic@1.2.0").
@@ -110,24 +110,24 @@ class Store:
             RefusedError: it does not work on this machine, and there is none to fall back to.
             DamagedStoreError: its bytes are not those that were installed.
         """
-        wanted = parse_reference(reference)
-        fingerprint = machine_fingerprint()
+        wanted, failed = parse_reference(reference), frozenset[str]()
         for _ in range(_TRIES):
             state = self.state(wanted.name)
-            release = self._chosen(state, wanted)
+            release = self._chosen(state, wanted, failed)
+            error: EdgeInferError
             try:
-                data = self._bytes(release)
-                if not _is_healthy(release, fingerprint):
-                    self._prove(wanted.name, release, data, fingerprint)
-            except FileNotFoundError:  # removed since its name was read
-                continue
-            except (RefusedError, DamagedStoreError) as error:
-                if wanted.version is not None:
-                    raise
-                self._fall_back(wanted.name, release, error)
-                continue
-            return Model(parse_artifact(data, source=self._files.shown(_artifact(release.digest))), options)
-        raise DamagedStoreError(f"{reference}: its file is not there: {self._files.shown((_ARTIFACTS,))}")
+                return self._opened(wanted.name, release, options)
+            except FileNotFoundError:
+                if self.state(wanted.name).of_digest(release.digest) is None:  # removed since its name was read
+                    continue
+                error = DamagedStoreError(f"{self._files.shown(path_of(release))}: the file is not there")
+            except (RefusedError, DamagedStoreError) as told:
+                error = told
+            failed |= {release.digest}
+            if wanted.version is not None or failed.issuperset(state.history):
+                raise error
+            self._fall_back(wanted.name, release, error)
+        raise DamagedStoreError(f"{reference}: its releases change too often to load one")
 
     # --- changing ---
 
@@ -172,20 +172,20 @@ class Store:
             allow_older = allow_older or vouched.rollback_allowed
         allowed = _Allowed(breaking=allow_breaking or not activate, older=allow_older or not activate)
         try:
-            self._check(self._state_or_none(name), artifact, release, allowed)
+            self._check(read_state(self._files, name), artifact, release, allowed)
             found = self._health_of(name, release, artifact.data, limits)
         except RefusedError as error:
             self._note_refusal(name, release, error)
             raise
         release = release._replace(health=(found,))
         with self._files.locked():
-            state = self._state_or_none(name) or State(name)
+            state = read_state(self._files, name) or State(name)
             changes = self._check(state, artifact, release, allowed)  # another process may have changed it meanwhile
-            self._keep_bytes(release, artifact.data)
+            keep_bytes(self._files, release, artifact.data)
             before, state = state.active, with_release(state, release)
             if activate:
                 state = activated(state, release)
-            self._commit(state, "install" if activate else "add", release)
+            commit(self._files, state, "install" if activate else "add", release)
         verdict = None if before is None else schemas.verdict(changes)
         return Installed(name, release, activate, verdict, tuple(changes))
 
@@ -195,10 +195,10 @@ class Store:
         if wanted.version is None:
             raise UsageError(f"{reference!r}: expected NAME@VERSION, since a model may have several releases")
         release = self._chosen(self.state(wanted.name), wanted)
-        data = self._bytes(release)
+        data = read_bytes(self._files, release)
         if not _is_healthy(release, machine_fingerprint()):
             self._prove(wanted.name, release, data, machine_fingerprint())
-        artifact = parse_artifact(data, source=self._files.shown(_artifact(release.digest)))
+        artifact = parse_artifact(data, source=self._files.shown(path_of(release)))
         allowed = _Allowed(allow_breaking, allow_older)
         return self._change(wanted.name, "activate", lambda state: self._made_active(state, wanted, artifact, allowed))
 
@@ -229,7 +229,12 @@ class Store:
                     raise UsageError(f"{reference} is active; activate another release first, or remove {wanted.name}")
                 gone, left = (release,), without(state, {release.digest})
             if gone:
-                self._commit(left, "remove", gone[0] if wanted.version else gone[0]._replace(version="all", digest=""))
+                commit(
+                    self._files,
+                    left,
+                    "remove",
+                    gone[0] if wanted.version else gone[0]._replace(version="all", digest=""),
+                )
             self._remove_unused()
         return list(gone)
 
@@ -263,12 +268,12 @@ class Store:
             raise UsageError(f"{fingerprint!r}: expected the fingerprint of a trusted key; trusted: {known}")
         with self._files.locked():
             revoke_key(self._files, found[0])
-            states = [state for name in self._known() if (state := self._state_or_none(name))]
+            states = [state for name in known_names(self._files) if (state := read_state(self._files, name))]
             hit = [state for state in states if any(release.signed_by == found[0] for release in state.releases)]
             for state in hit:
                 left = without_key(state, found[0])
                 release = left.of_digest(left.active) or state.releases[-1]._replace(version="none")
-                self._commit(left, "revoke", release, detail=f"the key {found[0]}")
+                commit(self._files, left, "revoke", release, detail=f"the key {found[0]}")
             self._remove_unused()
         return [state.name for state in hit]
 
@@ -276,16 +281,16 @@ class Store:
         """Remove what nothing needs: releases but the active one and the `keep` active before it, files that a crash
         left behind, and old lines of journals. Gives the bytes that were freed."""
         with self._files.locked():
-            for name in self._known():
-                state = self._state_or_none(name)
+            for name in known_names(self._files):
+                state = read_state(self._files, name)
                 if state is None:
                     continue
                 kept = {state.active, *state.history[-keep:]} if keep else {state.active}
                 gone = [release for release in state.releases if release.digest not in kept]
                 if gone:
                     left = without(state, {release.digest for release in gone})
-                    self._commit(left, "prune", gone[-1]._replace(version=", ".join(r.version for r in gone)))
-                shorten(self._files, _journal(name))
+                    commit(self._files, left, "prune", gone[-1]._replace(version=", ".join(r.version for r in gone)))
+                shorten_journal(self._files, name)
             return self._remove_unused()
 
     # --- steps ---
@@ -309,7 +314,7 @@ class Store:
         if active is None or active.digest == release.digest:
             return []
         try:
-            manifest = parse_artifact(self._bytes(active)).manifest
+            manifest = parse_artifact(read_bytes(self._files, active)).manifest
         except (EdgeInferError, FileNotFoundError):  # a damaged one is no measure
             return []
         changes = schemas.compare(manifest, artifact.manifest)
@@ -324,7 +329,7 @@ class Store:
 
     def _health_of(self, name: str, release: Release, data: bytes, limits: Limits | None) -> Health:
         """What is known already, or found by replaying the goldens; a failure is not tried again for nothing."""
-        state, fingerprint = self._state_or_none(name), machine_fingerprint()
+        state, fingerprint = read_state(self._files, name), machine_fingerprint()
         known = state.of_digest(release.digest) if state else None
         healthy = [health for health in known.health if health.fingerprint == fingerprint] if known else []
         if healthy and limits in (None, Limits()):
@@ -349,22 +354,31 @@ class Store:
                 known = state.of_digest(release.digest)
                 if known is not None:
                     proven = known._replace(health=(*known.health, health)[-_KEPT_HEALTH:])
-                    self._commit(with_release(state, proven), "prove", proven)
+                    commit(self._files, with_release(state, proven), "prove", proven)
         except StoreWriteError as error:
             warnings.warn(f"{name}: proven on this machine, which cannot be noted: {error}", StoreWarning, 3)
 
+    def _opened(self, name: str, release: Release, options: SessionOptions | None) -> Model:
+        data, fingerprint = read_bytes(self._files, release), machine_fingerprint()
+        if not _is_healthy(release, fingerprint):
+            self._prove(name, release, data, fingerprint)
+        return Model(parse_artifact(data, source=self._files.shown(path_of(release))), options)
+
     def _fall_back(self, name: str, failed: Release, error: EdgeInferError) -> None:
-        """From a release that fails to the one before it; raises the error where there is none."""
-        with self._files.locked():
-            state = self.state(name)
-            if state.active != failed.digest:  # another process was quicker
-                return
-            if state.previous is None:
-                raise error
-            state = refused(rolled_back(state), failed, error, _circumstances(machine_fingerprint(), None))
-            release = state.of_digest(state.active)
-            assert release is not None
-            self._commit(state, "fall back", release, detail=str(error))
+        """From a release that fails to the one before it; where that cannot be written, for this load only."""
+        try:
+            with self._files.locked():
+                state = self.state(name)
+                if state.active != failed.digest or state.previous is None:  # another process was quicker
+                    return
+                state = refused(rolled_back(state), failed, error, _circumstances(machine_fingerprint(), None))
+                release = state.of_digest(state.active)
+                assert release is not None
+                commit(self._files, state, "fall back", release, detail=str(error))
+        except StoreWriteError as unwritten:
+            told = f"{name}@{failed.version} failed, and the release before it is loaded: {error}\n{unwritten}"
+            warnings.warn(told, StoreWarning, 3)
+            return
         warnings.warn(
             f"{name}@{failed.version} failed, and {release.version} is active again: {error}", StoreWarning, 3
         )
@@ -380,55 +394,38 @@ class Store:
             state = change(self.state(name))
             release = state.of_digest(state.active)
             assert release is not None
-            self._commit(state, action, release)
+            commit(self._files, state, action, release)
         return release
 
     def _note_refusal(self, name: str, release: Release, error: RefusedError) -> None:
         """In the state and the journal of a model that is there; of others, nothing is kept."""
         try:
             with self._files.locked():
-                state = self._state_or_none(name)
+                state = read_state(self._files, name)
                 if state is None:
                     return
                 circumstances = _circumstances(machine_fingerprint(), None) if error.kind == "unhealthy" else ""
                 state = refused(state, release, error, circumstances)
-                self._commit(state, "install", release, result="refused", detail=error.reason)
+                commit(self._files, state, "install", release, result="refused", detail=error.reason)
         except StoreWriteError:
             pass  # the refusal itself is what the caller must see
 
     def _note_unsigned(self, shown: str | None, data: bytes, error: SignatureError) -> None:
         """By the file's name alone, since nobody vouches for what is in it."""
         base = os.path.basename(shown or "").removesuffix(".onnx")
-        name = max((name for name in self._known() if base.startswith(f"{name}-")), key=len, default=None)
+        name = max((name for name in known_names(self._files) if base.startswith(f"{name}-")), key=len, default=None)
         if name is not None:
             version = base.removeprefix(f"{name}-")
             release = Release(version, 0, hashlib.sha256(data).hexdigest(), len(data), now())
             self._note_refusal(name, release, RefusedError("unsigned", str(error)))
 
-    def _commit(self, state: State, action: str, release: Release, *, result: str = "done", detail: str = "") -> None:
-        """Write the state, with what happened, and then the journal. The writer holds the lock."""
-        journal = _journal(state.name)
-        complete(self._files, journal, state)
-        number = (state.event.number if state.event else 0) + 1
-        event = Event(number, now(), who(), action, release.version, release.digest, result, detail)
-        self._files.replace(_state_file(state.name), render(state._replace(event=event)))
-        complete(self._files, journal, state._replace(event=event))
-
     # --- reading ---
 
-    def _state_or_none(self, name: str, *, installed: bool = False) -> State | None:
-        path = _state_file(name)
-        try:
-            state = parse_state(self._files.read(*path, most=MOST_BYTES), where=self._files.shown(path))
-        except FileNotFoundError:
-            return None
-        if state.name != name:
-            raise DamagedStoreError(f"{self._files.shown(path)}: it is about {state.name!r}")
-        return state if state.releases or not installed else None
-
-    def _chosen(self, state: State, wanted: Reference) -> Release:
+    def _chosen(self, state: State, wanted: Reference, failed: frozenset[str] = frozenset()) -> Release:
+        """The release that is asked for; the active one, or of those before it the last that has not failed."""
         if wanted.version is None:
-            release = state.of_digest(state.active)
+            standing = [digest for digest in (*state.history, state.active) if digest not in failed]
+            release = state.of_digest(standing[-1] if standing else None)
             if release is None:
                 raise NotInstalledError(f"{wanted.name}: no release is active; edge-infer activate NAME@VERSION")
             return release
@@ -438,36 +435,10 @@ class Store:
             raise NotInstalledError(f"{wanted}: there is no such release; installed: {there}")
         return release
 
-    def _bytes(self, release: Release) -> bytes:
-        """Those of a release. Raises FileNotFoundError, DamagedStoreError."""
-        path = _artifact(release.digest)
-        data = self._files.read(*path, most=LIMITS.model_bytes)
-        if hashlib.sha256(data).hexdigest() != release.digest:
-            raise DamagedStoreError(f"{self._files.shown(path)}: its bytes are not those that were installed")
-        return data
-
-    def _keep_bytes(self, release: Release, data: bytes) -> None:
-        try:
-            self._bytes(release)
-        except (FileNotFoundError, DamagedStoreError):
-            self._files.replace(_artifact(release.digest), data)
-
     def _remove_unused(self) -> int:
-        """Files that no model needs. The writer holds the lock, so that none is being written."""
-        states = [self._state_or_none(name) for name in self._known()]
-        needed = {_artifact(release.digest) for state in states if state for release in state.releases}
-        there = [(folder, name) for folder in (_ARTIFACTS, TEMPORARY) for name in self._files.names(folder)]
-        freed = 0
-        for path in there:
-            if path not in needed:
-                status = self._files.status(*path)
-                freed += status.st_size if status else 0
-                self._files.remove(*path)
-        return freed
-
-    def _known(self) -> list[str]:
-        """Models that have or had a release; other files that stand among theirs are nobody's."""
-        return [name for name in self._files.names(_MODELS) if is_name(name)]
+        """The bytes that were freed. For writers."""
+        states = [read_state(self._files, name) for name in known_names(self._files)]
+        return remove_all_but(self._files, [release for state in states if state for release in state.releases])
 
     def _absent(self, name: str) -> str:
         import difflib
@@ -526,15 +497,3 @@ def _given(
         if signature is not None:
             raise
         return data, None, shown
-
-
-def _state_file(name: str) -> Path:
-    return _MODELS, check_name(name), "state.json"
-
-
-def _journal(name: str) -> Path:
-    return _MODELS, check_name(name), "journal.jsonl"
-
-
-def _artifact(digest: str) -> Path:
-    return _ARTIFACTS, f"{digest}.onnx"

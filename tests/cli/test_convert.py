@@ -33,13 +33,14 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_convert_makes_a_file_that_verifies_and_answers(run: Run, fitted: Path, tmp_path: Path) -> None:
     target = tmp_path / "p.onnx"
     options = ("--data", fitted / "train.csv", "--target-column", "species", "--trust-pickle", "-o", target)
-    ran = run("convert", fitted / "penguins.joblib", *options, "--version", "1.2.0", "--json")
+    ran = run("convert", fitted / "penguins.joblib", *options, "--version", "1.2.0", "--release", 7, "--json")
     assert ran.code == 0, ran.err
     result = json.loads(ran.out)
     assert (result["name"], result["version"], result["file"]) == ("penguins", "1.2.0", str(target))
     assert result["parity"]["rows"] > 0
     assert "predict" in result["methods"]
     assert all(word in ran.err for word in ("read the model", "find the columns", "make the graph", "write the file"))
+    assert json.loads(run("inspect", target, "--json").out)["release"] == 7
     assert run("verify", target).code == 0
     answers = run("predict", target, fitted / "train.csv").out.splitlines()
     assert set(answers) == {"Adelie", "Chinstrap", "Gentoo"}

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +230,15 @@ def test_the_store_itself_may_be_behind_a_link(tmp_path: Path) -> None:
     assert store.load("pets").predict(ROW) == pytest.approx(answer("1.0.0"))
 
 
+def test_a_pipe_in_the_place_of_a_model_does_not_hang(store: Store) -> None:
+    installed = store.install(artifact("1.0.0"))
+    path = Path(store.folder, "artifacts", f"{installed.release.digest}.onnx")
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UnsafePathError, match="expected a file"):
+        store.load("pets")
+
+
 # --- damage -----------------------------------------------------------------------------
 
 
@@ -255,6 +268,40 @@ def test_where_there_is_nothing_to_fall_back_to_the_damage_is_told(store: Store)
     _flip(Path(store.folder, "artifacts", f"{installed.release.digest}.onnx"), 9)
     with pytest.raises(DamagedStoreError, match="not those that were installed"):
         store.load("pets")
+
+
+def test_a_file_that_is_gone_is_a_damage_too(store: Store) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        installed = store.install(artifact(version))
+    Path(store.folder, "artifacts", f"{installed.release.digest}.onnx").unlink()
+    with pytest.warns(StoreWarning, match=r"1\.0\.0 is active again.*the file is not there"):
+        assert store.load("pets").predict(ROW) == pytest.approx(answer("1.0.0"))
+
+
+def test_where_nothing_can_be_written_the_release_before_is_loaded_all_the_same(store: Store) -> None:
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        installed = store.install(artifact(version))
+        if version != "1.0.0":
+            _flip(Path(store.folder, "artifacts", f"{installed.release.digest}.onnx"), 50)
+    with _nothing_can_be_written(), pytest.warns(StoreWarning, match="the release before it is loaded"):
+        assert store.load("pets").predict(ROW) == pytest.approx(answer("1.0.0"))
+    assert active(store) == "1.2.0"
+    with pytest.warns(StoreWarning, match="is active again"):
+        store.load("pets")
+    assert active(store) == "1.0.0"
+
+
+@contextmanager
+def _nothing_can_be_written(most: int = 0) -> Iterator[None]:
+    """A limit on the size of files stands for a full disk: the system fails in the middle of a write."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}', b'{"format": 99}', b"\xff\xfe"])
@@ -349,20 +396,9 @@ def test_a_store_that_cannot_be_written_says_so() -> None:
 
 
 def test_a_full_disk_loses_nothing(store: Store) -> None:
-    """A limit on the size of files stands for it: the system fails in the middle of a write."""
-    import resource
-    import signal
-
     store.install(artifact("1.0.0"))
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
-    try:
-        with pytest.raises(StoreWriteError, match="Nothing was changed"):
-            store.install(artifact("1.1.0"))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
+    with _nothing_can_be_written(2000), pytest.raises(StoreWriteError, match="Nothing was changed"):
+        store.install(artifact("1.1.0"))
     assert (active(store), versions(store)) == ("1.0.0", ["1.0.0"])
     assert list(Path(store.folder, "tmp").iterdir()) == []
     assert store.install(artifact("1.1.0")).active
