@@ -48,9 +48,10 @@ def check_health(data: bytes, limits: Limits | None = None) -> Found:
         RefusedError: of the kind "unhealthy": it crashed, took too long or too much, or a check failed.
     """
     limits = limits or Limits()
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [
         sys.executable,
+        "-P",  # the current folder may be anybody's
         "-m",
         "edge_infer.store.gate",
         str(limits.memory + _ROOM if limits.memory else _half_of_memory()),

@@ -188,6 +188,14 @@ def test_limits_of_a_device_are_kept(limits: Limits, reason: str) -> None:
     assert found.resident > 1 << 24
 
 
+def test_no_code_of_the_current_folder_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "json.py").write_text("open('was_run', 'w')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    assert check_health(artifact("1.0.0")).seconds is not None
+    assert not (tmp_path / "was_run").exists()
+
+
 @pytest.mark.parametrize(
     "name", ["../out", "a/b", "..", ".hidden", "con", "nul.1", "a\\b", "", "x" * 101, "café", "a\n"]
 )
