@@ -238,7 +238,10 @@ class StoreWriteError(StoreError):
 
 
 class RefusedError(StoreError):
-    """A release that may not become active. `kind` is "older", "breaking", "unhealthy", "unsigned" or "other"."""
+    """A release that may not become active.
+
+    kind: "older", "breaking", "unhealthy", "slow", "revoked", "unsigned" or "other".
+    """
 
     def __init__(self, kind: str, reason: str) -> None:
         self.kind, self.reason = kind, reason

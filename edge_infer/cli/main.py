@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 __all__ = ["main"]
 
@@ -15,7 +19,8 @@ def main(argv: list[str] | None = None) -> int:
     args = sys.argv[1:] if argv is None else list(argv)
     try:
         _prepare_streams()
-        code = _run(args)
+        with _plain_warnings():
+            code = _run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
         _discard_unwritable()
@@ -51,6 +56,24 @@ def _run(args: list[str]) -> int:
     from edge_infer.cli.light import run_call
 
     return run_call(call)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """What edge-infer itself warns of is a line for the user, not a place in its source."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if category.__module__.startswith("edge_infer."):
+            print(f"warning: {message}", file=sys.stderr, flush=True)
+        else:
+            usual(message, category, *place)
+
+    warnings.showwarning = show  # type: ignore[assignment]  # the same, its arguments passed on
+    try:
+        yield
+    finally:
+        warnings.showwarning = usual
 
 
 def _prepare_streams() -> None:

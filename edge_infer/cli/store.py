@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from edge_infer.cli.console import Grid, dumps, printable, show_grid, wrapped, write
-from edge_infer.store import Store
+from edge_infer.errors import DamagedStoreError, UsageError
+from edge_infer.store import Installed, Store
 from edge_infer.store.gate import Limits
 from edge_infer.store.here import machine_fingerprint
 from edge_infer.store.state import Event, Refusal, Release, State
@@ -28,59 +29,93 @@ def install(
     signature: str | None,
     json: bool,
 ) -> int:
-    """Each file in turn; the first that is refused ends it."""
-    store, done = Store(), []
-    for file in files:
-        found = store.install(
-            file,
-            activate=activate,
-            allow_breaking=allow_breaking,
-            allow_older=allow_older,
-            limits=limits,
-            signature=signature,
-        )
-        changes = [change.what for change in found.changes]
-        done.append({"name": found.name, "active": found.active, "verdict": found.verdict, "changes": changes}
-                    | _release_object(found.release))  # fmt: skip
-        if not json:
-            what = "active" if found.active else "installed; edge-infer activate makes it the active one"
-            verdict = f" ({found.verdict} with the release before)" if found.verdict and found.changes else ""
-            write(f"{found.name}@{found.release.version}  {what}{verdict}")
-            for change in changes:
-                write(f"  {wrapped(change, 2)}")
-    if json:
-        write(dumps({"store": store.folder, "installed": done}))
+    """Each file in turn; the first that is refused ends it, and what was done before is told all the same."""
+    if signature is not None and len(files) > 1:
+        raise UsageError("--signature is of one file; install one at a time, or put each signature beside its file")
+    store = Store()
+    done: list[Installed] = []
+    try:
+        for file in files:
+            found = store.install(
+                file,
+                activate=activate,
+                allow_breaking=allow_breaking,
+                allow_older=allow_older,
+                limits=limits,
+                signature=signature,
+            )
+            done.append(found)
+            if not json:
+                _installed(found)
+    finally:
+        if json and done:
+            write(dumps({"store": store.folder, "installed": [_installed_object(found) for found in done]}))
     return 0
+
+
+def _installed(found: Installed) -> None:
+    what = "active" if found.active else "installed; edge-infer activate makes it the active one"
+    verdict = f" ({found.verdict} with the release before)" if found.verdict and found.changes else ""
+    write(f"{found.name}@{found.release.version}  {what}{verdict}")
+    for change in found.changes:
+        write(f"  {wrapped(change.what, 2)}")
+
+
+def _installed_object(found: Installed) -> dict[str, Any]:
+    about = {"name": found.name, "active": found.active, "verdict": found.verdict}
+    return about | {"changes": [change.what for change in found.changes]} | _release_object(found.release)
 
 
 def list_models(*, json: bool) -> int:
     store = Store()
-    states = [store.state(name) for name in store.names()]
+    states, damaged = _all(store)
     if json:
-        write(dumps({"store": store.folder, "models": [_state_object(state) for state in states]}))
-        return 0
-    if not states:
+        write(dumps({"store": store.folder, "models": [_state_object(state) for state in states], "damaged": damaged}))
+        return int(bool(damaged))
+    if not states and not damaged:
         write(f"no model is installed in {store.folder}; edge-infer install FILE")
         return 0
     rows = [(state.name, _active_version(state), _minute(state.since), _versions(state.releases)) for state in states]
-    show_grid(Grid(("model", "active", "since (UTC)", "installed"), rows))
-    return 0
+    if rows:
+        show_grid(Grid(("model", "active", "since (UTC)", "installed"), rows))
+    return _show_damaged(damaged)
 
 
 def status(*, name: str | None, json: bool) -> int:
     store = Store()
-    states = [store.state(name)] if name else [store.state(each) for each in store.names()]
+    states, damaged = ([store.state(name)], {}) if name else _all(store)
     if json:
-        write(dumps({"store": store.folder, "models": [_state_object(state) for state in states]}))
-        return 0
-    if not states:
+        write(dumps({"store": store.folder, "models": [_state_object(state) for state in states], "damaged": damaged}))
+        return int(bool(damaged))
+    if not states and not damaged:
         write(f"no model is installed in {store.folder}; edge-infer install FILE")
     fingerprint = machine_fingerprint() if states else ""
     for position, state in enumerate(states):
         if position:
             write()
         _card(state, fingerprint)
-    return 0
+    return _show_damaged(damaged)
+
+
+def _all(store: Store) -> tuple[list[State], dict[str, str]]:
+    """The models' states, and why those that are damaged cannot be read."""
+    states: list[State] = []
+    damaged: dict[str, str] = {}
+    for name in store.names():
+        try:
+            states.append(store.state(name))
+        except DamagedStoreError as error:
+            damaged[name] = str(error)
+    return states, damaged
+
+
+def _show_damaged(damaged: dict[str, str]) -> int:
+    """The exit code: 1 where there is any."""
+    for name, reason in damaged.items():
+        write(f"{name}  damaged: {wrapped(reason, 2)}")
+    if damaged:
+        write("edge-infer remove NAME drops what cannot be read; then install the model again")
+    return int(bool(damaged))
 
 
 def activate(*, reference: str, allow_breaking: bool, allow_older: bool, json: bool) -> int:
@@ -98,7 +133,7 @@ def remove(*, reference: str, json: bool) -> int:
         write(dumps({"removed": [_release_object(release) for release in gone]}))
     else:
         name = reference.partition("@")[0]
-        write("\n".join(f"{name}@{release.version}  removed" for release in gone) or f"{name}  nothing was installed")
+        write("\n".join(f"{name}@{release.version}  removed" for release in gone) or f"{name}  removed what there was")
     return 0
 
 

@@ -34,8 +34,8 @@ Example:
 
   edge-infer status titanic
 
---json prints one object: store, and models, a list of: name, active, digest, since, previous,
-releases, refusals."""
+--json prints one object: store, models (a list of: name, active, digest, since, previous, releases,
+refusals), damaged (names with the reason why their state cannot be read)."""
 
 _TRUST_HELP = """\
 Trust the holders of these keys, or show which keys are trusted.

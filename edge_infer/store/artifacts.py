@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Iterable
 from typing import Final
 
-from edge_infer.errors import DamagedStoreError
+from edge_infer.errors import DamagedStoreError, UnsafePathError
 from edge_infer.limits import LIMITS
 from edge_infer.store.files import TEMPORARY, Files, Path
 from edge_infer.store.state import Release
 
-__all__ = ["keep_bytes", "path_of", "read_bytes", "remove_all_but"]
+__all__ = ["keep_bytes", "path_of", "read_bytes", "remove_all_but", "remove_unfinished"]
 
 _ARTIFACTS: Final = "artifacts"
 
@@ -21,33 +21,52 @@ def path_of(release: Release) -> Path:
 
 
 def read_bytes(files: Files, release: Release) -> bytes:
-    """Raises FileNotFoundError, and DamagedStoreError where they are not those that were installed."""
+    """Those that were installed.
+
+    Raises:
+        FileNotFoundError: the file is not there.
+        DamagedStoreError: its bytes are others, or cannot be read.
+        UnsafePathError: a link, or no file, stands in its place.
+    """
     path = path_of(release)
-    data = files.read(*path, most=LIMITS.model_bytes)
+    try:
+        data = files.read(*path, most=LIMITS.model_bytes)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DamagedStoreError(f"{files.shown(path)}: it cannot be read: {error.strerror or error}") from error
     if hashlib.sha256(data).hexdigest() != release.digest:
         raise DamagedStoreError(f"{files.shown(path)}: its bytes are not those that were installed")
     return data
 
 
 def keep_bytes(files: Files, release: Release, data: bytes) -> None:
-    """For writers."""
+    """So that they last. For writers."""
     try:
         read_bytes(files, release)
-    except (FileNotFoundError, DamagedStoreError):
+        files.settle(path_of(release))
+    except (FileNotFoundError, DamagedStoreError, UnsafePathError):
         files.replace(path_of(release), data)
 
 
 def remove_all_but(files: Files, needed: Iterable[Release]) -> int:
-    """Remove artifacts that no model needs, and what crashes left half written; the bytes that were freed.
+    """Remove artifacts that no model needs; the bytes that were freed. For writers."""
+    kept = {path_of(release) for release in needed}
+    return _remove(files, [(_ARTIFACTS, name) for name in files.names(_ARTIFACTS) if (_ARTIFACTS, name) not in kept])
+
+
+def remove_unfinished(files: Files) -> int:
+    """Remove what crashes left half written; the bytes that were freed.
 
     For writers: while they hold the lock, nobody else is writing.
     """
-    kept = {path_of(release) for release in needed}
+    return _remove(files, [(TEMPORARY, name) for name in files.names(TEMPORARY)])
+
+
+def _remove(files: Files, paths: list[Path]) -> int:
     freed = 0
-    for folder in (_ARTIFACTS, TEMPORARY):
-        for name in files.names(folder):
-            if (folder, name) not in kept:
-                status = files.status(folder, name)
-                freed += status.st_size if status else 0
-                files.remove(folder, name)
+    for path in paths:
+        status = files.status(*path)
+        files.remove(*path)
+        freed += status.st_size if status else 0
     return freed

@@ -7,9 +7,9 @@ from typing import Any, Final
 from edge_infer.errors import EdgeInferError, NotInstalledError, RefusedError
 from edge_infer.store.here import now
 from edge_infer.store.names import order_of
-from edge_infer.store.state import Refusal, Release, State
+from edge_infer.store.state import Refusal, Release, State, brief
 
-__all__ = ["activated", "check_order", "refused", "rolled_back", "with_release", "without", "without_key"]
+__all__ = ["activated", "check_order", "refused", "rolled_back", "superseded", "with_release", "without", "without_key"]
 
 _KEPT_HISTORY: Final = 20
 _KEPT_REFUSALS: Final = 20
@@ -32,10 +32,22 @@ def activated(state: State, release: Release) -> State:
     return state._replace(active=release.digest, since=since, history=history)
 
 
-def rolled_back(state: State) -> State:
+def rolled_back(state: State, digest: str | None = None) -> State:
+    """To the release that was active before, or to an earlier one of the history."""
     if state.previous is None:
         raise NotInstalledError(f"{state.name}: no release was active before this one; nothing to go back to")
-    return state._replace(active=state.previous, since=now(), history=state.history[:-1])
+    to = digest or state.previous
+    return state._replace(active=to, since=now(), history=state.history[: state.history.index(to)])
+
+
+def superseded(state: State, keep: int) -> list[Release]:
+    """Releases that nobody needs: not the active one, nor the `keep` that were active before it, nor newer ones."""
+    active = state.of_digest(state.active)
+    if active is None:
+        return []
+    kept = {state.active, *(state.history[-keep:] if keep else ())}
+    rest = [release for release in state.releases if release.digest not in kept]
+    return [each for each in rest if each.digest in state.history or _order(each) < _order(active)]
 
 
 def without(state: State, digests: set[str]) -> State:
@@ -44,21 +56,28 @@ def without(state: State, digests: set[str]) -> State:
 
 
 def without_key(state: State, fingerprint: str) -> State:
-    """Without the releases that a key has signed; the last active one of another key, if there is one, is active."""
+    """Without the releases that a key has signed; the last active one of another key, if there is one, is active.
+
+    What "older" means is told by what is left: a key that was stolen may have signed a very high number.
+    """
     gone = {release.digest for release in state.releases if release.signed_by == fingerprint}
+    others = [release for release in state.releases if release.digest not in gone]
     for release in state.releases:
         if release.digest in gone:
             state = refused(state, release, RefusedError("revoked", f"the key {fingerprint} was revoked"), "")
     if state.active in gone:
-        left = tuple(digest for digest in state.history if digest not in gone)
+        signed = {release.digest for release in others if release.signed_by}
+        left = tuple(digest for digest in state.history if digest in signed)
         active = left[-1] if left else None
         state = state._replace(active=active, since=now() if active else None, history=left[:-1])
-    return without(state, gone)
+    last = max(others, key=_order, default=None)
+    number, version = (last.release, last.version) if last else (0, None)
+    return without(state, gone)._replace(highest=number, highest_version=version)
 
 
 def refused(state: State, release: Release, error: EdgeInferError, circumstances: str) -> State:
     kind = error.kind if isinstance(error, RefusedError) else "damaged"
-    refusal = Refusal(release.digest, release.version, kind, str(error), now(), circumstances)
+    refusal = Refusal(release.digest, release.version, kind, brief(str(error)), now(), circumstances)
     others = [each for each in state.refusals if (each.digest, each.kind) != (release.digest, kind)]
     return state._replace(refusals=(*others, refusal)[-_KEPT_REFUSALS:])
 

@@ -1,7 +1,7 @@
 """All writes of a store, and how its files are opened: never through a symbolic link, never half a file.
 
 A file is written under a temporary name, flushed, renamed, and its folder flushed, in this order: a power cut leaves
-the old file or the new one. Every step can be watched (`Files.watched`), which the tests use to cut the power anywhere.
+the old file or the new one. Every step can be watched, which the tests use to cut the power anywhere.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import errno
 import os
 import secrets
 import stat
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple
@@ -24,8 +26,9 @@ Path = tuple[str, ...]
 #: The folder of files that are being written.
 TEMPORARY: Final = "tmp"
 _LOCK: Final = "lock"
+_LOCK_SECONDS: Final = 60.0  # that a writer waits for another
 
-_PRIVATE: Final = 0o600
+_PRIVATE: Final = 0o600  # of the lock: who may only read could hold it otherwise
 _PUBLIC: Final = 0o644
 _FOLDER: Final = 0o755
 #: A link is an error, and a pipe is opened at once, to be refused, rather than waited for.
@@ -56,6 +59,7 @@ class Files:
     def __init__(self, root: str | os.PathLike[str], watch: Callable[[Step], None] | None = None) -> None:
         self.root = os.path.abspath(os.fspath(root))
         self._watch = watch
+        self._lasting: set[Path] = set()  # folders whose names are known to last
 
     # --- reading ---
 
@@ -75,6 +79,17 @@ class Files:
                     raise UnsafePathError(f"{self.shown(path)}: expected a file")
                 if status.st_size > most:
                     raise DamagedStoreError(f"{self.shown(path)}: {status.st_size:,} bytes, at most {most:,} expected")
+                return file.read(most)
+
+    def read_end(self, *path: str, most: int) -> bytes:
+        """The last `most` bytes of a file, however long it is. Raises FileNotFoundError, UnsafePathError."""
+        with self._folder(path[:-1]) as folder:
+            descriptor = self._open(folder, path, os.O_RDONLY | _BINARY | _NO_FOLLOW)
+            with open(descriptor, "rb") as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise UnsafePathError(f"{self.shown(path)}: expected a file")
+                file.seek(max(0, status.st_size - most))
                 return file.read(most)
 
     def names(self, *path: str) -> list[str]:
@@ -99,17 +114,29 @@ class Files:
 
     # --- writing ---
 
-    def replace(self, path: Path, data: bytes, *, private: bool = False) -> None:
+    def replace(self, path: Path, data: bytes) -> None:
         """A file holds these bytes from now on; until then, and after a crash, it may hold what it held."""
         self._make_folders((*path[:-1],), (TEMPORARY,))
         temporary = (TEMPORARY, f"{path[-1]}.{os.getpid()}.{secrets.token_hex(4)}")
         with self._telling(path):
             try:
-                self._create(temporary, data, _PRIVATE if private else _PUBLIC)
+                self._create(temporary, data)
                 self._rename(temporary, path)
             except BaseException:
                 self._remove_quietly(temporary)
                 raise
+            self._flush_folder(path[:-1])
+
+    def settle(self, path: Path) -> None:
+        """What stands in a file lasts from now on: whoever wrote it may have been stopped before it was flushed."""
+        with self._telling(path):
+            with self._folder(path[:-1]) as folder:
+                descriptor = self._open(folder, path, os.O_RDWR | _BINARY | _NO_FOLLOW)
+                try:
+                    _flush(descriptor)
+                finally:
+                    os.close(descriptor)
+            self._done(Step("flush", path))
             self._flush_folder(path[:-1])
 
     def append(self, path: Path, line: bytes) -> None:
@@ -148,34 +175,56 @@ class Files:
         """One writer at a time, of all processes; the system lets go of the lock of one that dies."""
         self._make_folders((TEMPORARY,))
         with self._telling((_LOCK,)), self._folder(()) as folder:
-            descriptor = self._open(folder, (_LOCK,), os.O_RDWR | os.O_CREAT | _NO_FOLLOW, _PUBLIC)
+            descriptor = self._open(folder, (_LOCK,), os.O_RDWR | os.O_CREAT | _NO_FOLLOW, _PRIVATE)
         try:
-            _lock(descriptor)
+            self._wait_for(descriptor)
             yield
         finally:
             os.close(descriptor)  # which unlocks
 
     # --- steps ---
 
+    def _wait_for(self, descriptor: int) -> None:
+        until = time.monotonic() + _LOCK_SECONDS
+        while not _locks(descriptor):
+            if time.monotonic() > until:
+                raise StoreWriteError(
+                    f"{self.shown((_LOCK,))}: another process has been changing the store for {_LOCK_SECONDS:g} s; "
+                    "try again when it has ended"
+                )
+            time.sleep(0.005)
+
     def _make_folders(self, *paths: Path) -> None:
         with self._telling(paths[0]):
-            os.makedirs(self.root, _FOLDER, exist_ok=True)
+            self._make_root()
             for path in paths:
                 for depth in range(1, len(path) + 1):
                     self._make_folder(path[:depth])
+
+    def _make_root(self) -> None:
+        """The store's own folder, and those above it that are not there yet; each lasts in the one above."""
+        above = [self.root]
+        while not os.path.isdir(above[-1]):
+            above.append(os.path.dirname(above[-1]))
+        os.makedirs(self.root, _FOLDER, exist_ok=True)
+        for folder in above[1:]:
+            _flush_path(folder)
 
     def _make_folder(self, path: Path) -> None:
         with self._folder(path[:-1]) as folder:
             try:
                 os.mkdir(folder.name(path[-1]), _FOLDER, dir_fd=folder.descriptor)
             except FileExistsError:
-                return
-        self._done(Step("make", path))
+                if path in self._lasting:
+                    return  # else another made it, and may have been stopped before it was flushed
+            else:
+                self._done(Step("make", path))
         self._flush_folder(path[:-1])
+        self._lasting.add(path)
 
-    def _create(self, path: Path, data: bytes, mode: int) -> None:
+    def _create(self, path: Path, data: bytes) -> None:
         with self._folder(path[:-1]) as folder:
-            descriptor = self._open(folder, path, _WRITES, mode)
+            descriptor = self._open(folder, path, _WRITES, _PUBLIC)
             try:
                 self._done(Step("create", path))
                 self._write(descriptor, path, data)
@@ -188,7 +237,7 @@ class Files:
             written = os.write(descriptor, view)
             self._done(Step("write", path, bytes(view[:written])))
             view = view[written:]
-        os.fsync(descriptor)
+        _flush(descriptor)
         self._done(Step("flush", path))
 
     def _rename(self, path: Path, target: Path) -> None:
@@ -205,7 +254,7 @@ class Files:
         if os.name != "nt":  # Windows has no such call
             with self._folder(path) as folder:
                 assert folder.descriptor is not None
-                os.fsync(folder.descriptor)
+                _flush(folder.descriptor)
         self._done(Step("flush folder", path))
 
     def _remove_quietly(self, path: Path) -> None:
@@ -255,7 +304,7 @@ class Files:
 
     @contextmanager
     def _telling(self, path: Path) -> Iterator[None]:
-        """What stands in the way of a write, and that nothing is lost."""
+        """What stands in the way of a write."""
         try:
             yield
         except OSError as error:
@@ -263,7 +312,7 @@ class Files:
             if reason is None:
                 raise
             raise StoreWriteError(
-                f"{self.shown(path)}: cannot be written: {reason}. Nothing was changed: what was active still is."
+                f"{self.shown(path)}: cannot be written: {reason}. The store is whole; edge-infer status shows it."
             ) from error
 
 
@@ -300,22 +349,37 @@ def _ends_whole(descriptor: int) -> bool:
     return os.read(descriptor, 1) == b"\n"
 
 
-if os.name == "nt":  # pragma: no cover
+def _flush_path(folder: str) -> None:
+    if os.name == "nt":  # pragma: no cover
+        return
+    descriptor = os.open(folder, os.O_RDONLY | _IS_FOLDER)
+    try:
+        _flush(descriptor)
+    finally:
+        os.close(descriptor)
 
-    def _lock(descriptor: int) -> None:
-        import msvcrt
-        import time
 
-        while True:
-            try:
-                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-                return
-            except OSError:
-                time.sleep(0.02)
-
-else:
-
-    def _lock(descriptor: int) -> None:
+def _flush(descriptor: int) -> None:
+    """To the disk itself: macOS's fsync leaves it in the drive's cache (fsync(2) there)."""
+    if sys.platform == "darwin":  # pragma: no cover
         import fcntl
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(descriptor)
+
+
+def _locks(descriptor: int) -> bool:
+    """Take the lock, if no other process, nor another thread of this one, has it."""
+    try:
+        if sys.platform == "win32":  # pragma: no cover
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True

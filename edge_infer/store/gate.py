@@ -45,7 +45,8 @@ def check_health(data: bytes, limits: Limits | None = None) -> Found:
     """Verify a model's bytes in a process of its own.
 
     Raises:
-        RefusedError: of the kind "unhealthy": it crashed, took too long or too much, or a check failed.
+        RefusedError: "unhealthy" where it crashed, is slower or takes more than the limits, or a check failed; "slow"
+            where the check took too long, which may be the device's busy moment.
     """
     limits = limits or Limits()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -61,7 +62,9 @@ def check_health(data: bytes, limits: Limits | None = None) -> Found:
             command, input=data, capture_output=True, timeout=limits.seconds, env=environment, check=False
         )
     except subprocess.TimeoutExpired:
-        raise _unhealthy(f"it was not through its golden rows after {limits.seconds:g} s") from None
+        raise RefusedError(
+            "slow", f"the model was not through its golden rows after {limits.seconds:g} s (--seconds allows more)"
+        ) from None
     return _judged(ran.returncode, ran.stdout, ran.stderr, limits)
 
 

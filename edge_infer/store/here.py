@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 
-__all__ = ["machine_fingerprint", "now", "who"]
+__all__ = ["default_folder", "machine_fingerprint", "now", "who"]
+
+
+def default_folder() -> str:
+    """$EDGE_INFER_HOME, or edge-infer's folder of the user's data as this system names it."""
+    own = os.environ.get("EDGE_INFER_HOME")
+    if own:
+        return own
+    import platformdirs
+
+    return platformdirs.user_data_dir("edge-infer", appauthor=False)
 
 
 def machine_fingerprint() -> str:
@@ -25,9 +36,12 @@ def now() -> str:
 
 
 def who() -> str:
-    import getpass
+    """The user that the process runs as, whatever its environment says."""
+    if sys.platform == "win32":  # pragma: no cover
+        return os.environ.get("USERNAME", "unknown")
+    import pwd
 
     try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # no name for the user's number
-        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a number without a name
+        return str(os.getuid())

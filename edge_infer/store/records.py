@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import stat
+from contextlib import suppress
 from typing import Final
 
-from edge_infer.errors import DamagedStoreError
+from edge_infer.errors import DamagedStoreError, StoreWriteError
 from edge_infer.store.files import Files, Path
 from edge_infer.store.here import now, who
 from edge_infer.store.journal import complete, read_journal, shorten
 from edge_infer.store.names import check_name, is_name
-from edge_infer.store.state import MOST_BYTES, Event, Release, State, parse_state, render
+from edge_infer.store.state import MOST_BYTES, Event, Release, State, brief, parse_state, render
 
-__all__ = ["commit", "events_of", "known_names", "read_state", "shorten_journal"]
+__all__ = ["commit", "events_of", "forget", "known_names", "read_state", "read_states", "tell"]
 
 _MODELS: Final = "models"
 
 
 def known_names(files: Files) -> list[str]:
     """Models that have or had a release; other files that stand among theirs are nobody's."""
-    return [name for name in files.names(_MODELS) if is_name(name)]
+    return [name for name in files.names(_MODELS) if is_name(name) and _is_folder(files, name)]
+
+
+def _is_folder(files: Files, name: str) -> bool:
+    status = files.status(_MODELS, name)
+    return status is not None and stat.S_ISDIR(status.st_mode)
 
 
 def read_state(files: Files, name: str) -> State | None:
@@ -33,16 +40,41 @@ def read_state(files: Files, name: str) -> State | None:
     return state
 
 
+def read_states(files: Files) -> tuple[list[State], dict[str, DamagedStoreError]]:
+    """Of all models; and what is wrong with those that cannot be read, by name."""
+    states: list[State] = []
+    damaged: dict[str, DamagedStoreError] = {}
+    for name in known_names(files):
+        try:
+            state = read_state(files, name)
+        except DamagedStoreError as error:
+            damaged[name] = error
+        else:
+            states += [state] if state else []
+    return states, damaged
+
+
+def tell(damaged: dict[str, DamagedStoreError]) -> None:
+    """Raises DamagedStoreError, if there is any: all was done but for these models."""
+    if damaged:
+        reasons = "\n".join(f"  {error}" for error in damaged.values())
+        raise DamagedStoreError(
+            f"done, but for models whose state cannot be read (edge-infer remove NAME drops it):\n{reasons}"
+        )
+
+
 def commit(
     files: Files, state: State, action: str, release: Release, *, result: str = "done", detail: str = ""
 ) -> None:
     """Write the state, with what happened, and then the journal. For writers."""
     journal = _journal(state.name)
+    shorten(files, journal)
     complete(files, journal, state)
     number = (state.event.number if state.event else 0) + 1
-    event = Event(number, now(), who(), action, release.version, release.digest, result, detail)
+    event = Event(number, now(), who(), action, release.version, release.digest, result, brief(detail))
     files.replace(_state_file(state.name), render(state._replace(event=event)))
-    complete(files, journal, state._replace(event=event))
+    with suppress(StoreWriteError):  # it is done; the state holds the event, and the next change completes the journal
+        complete(files, journal, state._replace(event=event))
 
 
 def events_of(files: Files, state: State) -> list[Event]:
@@ -50,9 +82,9 @@ def events_of(files: Files, state: State) -> list[Event]:
     return read_journal(files, _journal(state.name), state)
 
 
-def shorten_journal(files: Files, name: str) -> None:
-    """For writers."""
-    shorten(files, _journal(name))
+def forget(files: Files, name: str) -> None:
+    """Remove a state that cannot be read; the journal stays. For writers."""
+    files.remove(*_state_file(name))
 
 
 def _state_file(name: str) -> Path:

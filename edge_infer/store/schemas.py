@@ -25,7 +25,10 @@ class Change(NamedTuple):
 
 
 def compare(old: Manifest, new: Manifest) -> list[Change]:
-    """All differences that a caller could notice: of inputs, then of answers."""
+    """All differences that a caller could notice: of inputs, then of answers.
+
+    Not looked at: the graph's own tensors, which only `Model.run` takes and gives.
+    """
     return [*_inputs(old.inputs, new.inputs), *_outputs(old, new)]
 
 
@@ -49,8 +52,10 @@ def _inputs(old: Inputs, new: Inputs) -> Iterator[Change]:
     for name in known.keys() - wanted.keys():
         yield Change(WIDENING, f"the column {name!r} is not asked for any more")
     shared = [name for name in known if name in wanted]
-    if old.style == "array" and (len(known) != len(wanted) or shared != [name for name in wanted if name in known]):
-        yield Change(BREAKING, "rows given by position have other columns, or others first")
+    if shared != [name for name in wanted if name in known]:  # arrays are taken by position everywhere
+        yield Change(BREAKING, "the columns stand in another order, which rows given by position would not notice")
+    elif old.style == "array" and len(known) != len(wanted):
+        yield Change(BREAKING, f"rows have {len(wanted)} columns, had {len(known)}")
 
 
 def _column(old: Column, new: Column) -> Iterator[Change]:

@@ -12,12 +12,24 @@ from typing import Any, Final, NamedTuple
 from edge_infer.errors import DamagedStoreError, FormatError, LimitError
 from edge_infer.strict_json import Node, parse
 
-__all__ = ["MOST_BYTES", "Event", "Health", "Refusal", "Release", "State", "parse_event", "parse_state", "render"]
+__all__ = [
+    "MOST_BYTES",
+    "Event",
+    "Health",
+    "Refusal",
+    "Release",
+    "State",
+    "brief",
+    "parse_event",
+    "parse_state",
+    "render",
+]
 
 _FORMAT: Final = 1
 MOST_BYTES: Final = 1 << 22
 _MOST_DEPTH: Final = 8
 _MOST_RELEASES: Final = 10_000
+_MOST_REASON: Final = 2000  # characters
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -44,6 +56,10 @@ class Release(NamedTuple):
     installed: str
     signed_by: str | None = None  # the key's fingerprint
     health: tuple[Health, ...] = ()
+
+    def works_on(self, fingerprint: str) -> bool:
+        """Whether it has been proven on such a machine."""
+        return any(health.fingerprint == fingerprint for health in self.health)
 
 
 class Refusal(NamedTuple):
@@ -185,10 +201,16 @@ def _text(node: Node | None) -> str | None:
 # --- writing ----------------------------------------------------------------------------
 
 
+def brief(text: str) -> str:
+    """A reason as it is kept: whoever can make a reason long could fill the disk with it."""
+    return text if len(text) <= _MOST_REASON else text[:_MOST_REASON] + "…"
+
+
 def render(value: State | Event) -> bytes:
     """JSON of one line, with a line end."""
     head = {"format": _FORMAT} if isinstance(value, State) else {}
-    return json.dumps({**head, **_plain(value)}, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    text = json.dumps({**head, **_plain(value)}, ensure_ascii=False, allow_nan=False)
+    return text.encode(errors="backslashreplace") + b"\n"  # of a file's name that is no UTF-8
 
 
 def _plain(value: Any) -> Any:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from edge_infer.artifact import Artifact, parse_artifact, read_model_file
@@ -16,29 +16,41 @@ from edge_infer.errors import (
     RefusedError,
     SignatureError,
     StoreWriteError,
+    UnsafePathError,
     UsageError,
 )
-from edge_infer.limits import LIMITS
 from edge_infer.model import Model
 from edge_infer.options import SessionOptions
 from edge_infer.store import schemas
-from edge_infer.store.artifacts import keep_bytes, path_of, read_bytes, remove_all_but
-from edge_infer.store.changes import activated, check_order, refused, rolled_back, with_release, without, without_key
+from edge_infer.store.artifacts import keep_bytes, path_of, read_bytes, remove_all_but, remove_unfinished
+from edge_infer.store.changes import (
+    activated,
+    check_order,
+    refused,
+    rolled_back,
+    superseded,
+    with_release,
+    without,
+    without_key,
+)
 from edge_infer.store.files import Files
 from edge_infer.store.gate import Limits, check_health
-from edge_infer.store.here import machine_fingerprint, now
+from edge_infer.store.here import default_folder, machine_fingerprint, now
 from edge_infer.store.names import Reference, check_name, check_version, parse_reference
-from edge_infer.store.records import commit, events_of, known_names, read_state, shorten_journal
+from edge_infer.store.records import commit, events_of, forget, known_names, read_state, read_states, tell
 from edge_infer.store.state import Event, Health, Release, State
-from edge_infer.store.trust import check_signature, revoke_key, trust_key, trusted_keys
+from edge_infer.store.trust import revoke_key, trust_key, trusted_keys, vouched_for
 
 if TYPE_CHECKING:
-    from edge_infer.signing import PublicKey, TrustedKeys
+    from edge_infer.signing import PublicKey, TrustedKeys, Verified
 
-__all__ = ["Installed", "Store", "StoreWarning", "default_folder"]
+__all__ = ["Installed", "Store", "StoreWarning"]
 
+#: Of a release that another one stands in for.
+_UNUSABLE: Final = (RefusedError, DamagedStoreError, UnsafePathError)
 _TRIES: Final = 10  # of a reader whose release is removed under it
 _KEPT_HEALTH: Final = 8
+_FINGERPRINT: Final = re.compile("[0-9a-f]{64}")
 _LEAST_DIGITS: Final = 8  # of a fingerprint that is not given whole
 
 
@@ -60,16 +72,6 @@ class Installed(NamedTuple):
     changes: tuple[schemas.Change, ...]
 
 
-def default_folder() -> str:
-    """$EDGE_INFER_HOME, or edge-infer's folder of the user's data as this system names it."""
-    own = os.environ.get("EDGE_INFER_HOME")
-    if own:
-        return own
-    import platformdirs
-
-    return platformdirs.user_data_dir("edge-infer", appauthor=False)
-
-
 class Store:
     """Models on this device. Any number of processes may use one at the same time: readers never wait."""
 
@@ -84,9 +86,9 @@ class Store:
     # --- asking ---
 
     def names(self) -> list[str]:
-        """The models, those of which no release is installed any more left out."""
-        states = [read_state(self._files, name) for name in known_names(self._files)]
-        return [state.name for state in states if state and state.releases]
+        """The models that have a release, and those whose state is damaged, which `state` tells."""
+        states, damaged = read_states(self._files)
+        return sorted([*(state.name for state in states if state.releases), *damaged])
 
     def state(self, name: str) -> State:
         """All that is known of a model. Raises NotInstalledError."""
@@ -116,12 +118,12 @@ class Store:
             release = self._chosen(state, wanted, failed)
             error: EdgeInferError
             try:
-                return self._opened(wanted.name, release, options)
+                return Model(self._usable(wanted.name, release), options)
             except FileNotFoundError:
                 if self.state(wanted.name).of_digest(release.digest) is None:  # removed since its name was read
                     continue
                 error = DamagedStoreError(f"{self._files.shown(path_of(release))}: the file is not there")
-            except (RefusedError, DamagedStoreError) as told:
+            except _UNUSABLE as told:
                 error = told
             failed |= {release.digest}
             if wanted.version is not None or failed.issuperset(state.history):
@@ -154,9 +156,9 @@ class Store:
             RefusedError: it may not become active; the reason is in the journal too.
             StoreWriteError: nothing was changed.
         """
-        data, bundle, shown = _given(source, signature)
+        data, shown = (source, None) if isinstance(source, bytes) else (read_model_file(source), os.fspath(source))
         try:
-            vouched = check_signature(self._files, data, bundle)
+            vouched = vouched_for(self._files, data, shown, signature)
         except SignatureError as error:
             self._note_unsigned(shown, data, error)
             raise error.at(shown) if shown else error from None
@@ -166,53 +168,62 @@ class Store:
                 f"{shown or 'these bytes'}: a plain ONNX file has no name, no version and no golden rows to prove it "
                 "by; convert the model with edge-infer, or load the file by its path"
             )
-        release, name = _release_of(artifact), check_name(artifact.manifest.name)
-        if vouched is not None:
-            release = release._replace(signed_by=vouched.fingerprint)
-            allow_older = allow_older or vouched.rollback_allowed
-        allowed = _Allowed(breaking=allow_breaking or not activate, older=allow_older or not activate)
+        release, name = _release_of(artifact, vouched), check_name(artifact.manifest.name)
+        older = allow_older or (vouched is not None and vouched.rollback_allowed)
+        allowed = _Allowed(breaking=allow_breaking or not activate, older=older or not activate)
+        self._refuse_again(name, release, limits)
         try:
             self._check(read_state(self._files, name), artifact, release, allowed)
-            found = self._health_of(name, release, artifact.data, limits)
+            release = release._replace(health=(self._health_of(name, release, data, limits),))
+            with self._files.locked():  # what was true before may be so no more
+                vouched_for(self._files, data, shown, signature)
+                state = read_state(self._files, name) or State(name)
+                changes = self._check(state, artifact, release, allowed)
+                keep_bytes(self._files, release, data)
+                after = with_release(state, release)
+                after = activated(after, release) if activate else after
+                commit(self._files, after, "install" if activate else "add", release)
         except RefusedError as error:
-            self._note_refusal(name, release, error)
+            self._note_refusal(name, release, error, limits)
             raise
-        release = release._replace(health=(found,))
-        with self._files.locked():
-            state = read_state(self._files, name) or State(name)
-            changes = self._check(state, artifact, release, allowed)  # another process may have changed it meanwhile
-            keep_bytes(self._files, release, artifact.data)
-            before, state = state.active, with_release(state, release)
-            if activate:
-                state = activated(state, release)
-            commit(self._files, state, "install" if activate else "add", release)
-        verdict = None if before is None else schemas.verdict(changes)
-        return Installed(name, release, activate, verdict, tuple(changes))
+        verdict = None if state.active is None or changes is None else schemas.verdict(changes)
+        return Installed(name, release, activate, verdict, tuple(changes or ()))
 
     def activate(self, reference: str, *, allow_breaking: bool = False, allow_older: bool = False) -> Release:
         """Make an installed release the active one. Raises NotInstalledError, RefusedError, StoreWriteError."""
         wanted = parse_reference(reference)
         if wanted.version is None:
             raise UsageError(f"{reference!r}: expected NAME@VERSION, since a model may have several releases")
-        release = self._chosen(self.state(wanted.name), wanted)
-        data = read_bytes(self._files, release)
-        if not _is_healthy(release, machine_fingerprint()):
-            self._prove(wanted.name, release, data, machine_fingerprint())
-        artifact = parse_artifact(data, source=self._files.shown(path_of(release)))
-        allowed = _Allowed(allow_breaking, allow_older)
-        return self._change(wanted.name, "activate", lambda state: self._made_active(state, wanted, artifact, allowed))
+        artifact = self._usable(wanted.name, self._chosen(self.state(wanted.name), wanted))
+        with self._files.locked():
+            state = self.state(wanted.name)
+            release = self._chosen(state, wanted)
+            self._check(state, artifact, release, _Allowed(allow_breaking, allow_older))
+            commit(self._files, activated(state, release), "activate", release)
+        return release
 
     def rollback(self, name: str) -> Release:
-        """Go back to the release that was active before. Raises NotInstalledError, StoreWriteError."""
-        previous = self.state(name).previous
-        if previous is None:
-            raise NotInstalledError(f"{name}: no release was active before this one; nothing to go back to")
-        return self._change(name, "rollback", rolled_back)
+        """Go back to the release that was active before; one that cannot be used any more is passed over.
+
+        Raises:
+            NotInstalledError: none was active before.
+            RefusedError, DamagedStoreError: none of them can be used.
+            StoreWriteError: nothing was changed.
+        """
+        seen = self.state(name)
+        release = self._last_usable(seen)
+        with self._files.locked():
+            state = self.state(name)
+            if (state.active, state.history) != (seen.active, seen.history):
+                told = f"{name}: another process has just changed what is active; edge-infer status shows it"
+                raise RefusedError("other", told)
+            commit(self._files, rolled_back(state, release.digest), "rollback", release)
+        return release
 
     def remove(self, reference: str) -> list[Release]:
         """A release that is not active ("titanic@1.2.0"), or a model with all its releases ("titanic").
 
-        The journal stays, and so does the highest release number.
+        The journal stays, and so does the highest release number, unless the model's state is damaged: that is dropped.
 
         Raises:
             NotInstalledError, StoreWriteError.
@@ -220,7 +231,13 @@ class Store:
         """
         wanted = parse_reference(reference)
         with self._files.locked():
-            state = self.state(wanted.name)
+            try:
+                state = self.state(wanted.name)
+            except DamagedStoreError:
+                if wanted.version is not None:
+                    raise
+                forget(self._files, wanted.name)
+                return []
             if wanted.version is None:
                 gone, left = state.releases, state._replace(releases=(), active=None, since=None, history=())
             else:
@@ -229,12 +246,8 @@ class Store:
                     raise UsageError(f"{reference} is active; activate another release first, or remove {wanted.name}")
                 gone, left = (release,), without(state, {release.digest})
             if gone:
-                commit(
-                    self._files,
-                    left,
-                    "remove",
-                    gone[0] if wanted.version else gone[0]._replace(version="all", digest=""),
-                )
+                told = gone[0] if wanted.version else gone[0]._replace(version="all", digest="")
+                commit(self._files, left, "remove", told)
             self._remove_unused()
         return list(gone)
 
@@ -262,43 +275,54 @@ class Store:
         Gives the models that changed. Raises UsageError where no such key is trusted.
         """
         keys = self.trusted()
-        found = [key.fingerprint for key in keys.keys if key.fingerprint.startswith(fingerprint)] if keys else []
-        if len(found) != 1 or len(fingerprint) < _LEAST_DIGITS:
-            known = ", ".join(key.fingerprint for key in keys.keys) if keys else "none"
-            raise UsageError(f"{fingerprint!r}: expected the fingerprint of a trusted key; trusted: {known}")
+        known = [key.fingerprint for key in keys.keys] if keys else []
+        found = [each for each in known if each.startswith(fingerprint) and len(fingerprint) >= _LEAST_DIGITS]
+        if keys and _FINGERPRINT.fullmatch(fingerprint):  # whether its file is still here or not
+            found = [fingerprint]
+        if len(found) != 1:
+            raise UsageError(
+                f"{fingerprint!r}: expected the fingerprint of a trusted key; trusted: {', '.join(known) or 'none'}"
+            )
         with self._files.locked():
-            revoke_key(self._files, found[0])
-            states = [state for name in known_names(self._files) if (state := read_state(self._files, name))]
+            if keys is None or found[0] not in keys.revoked:
+                revoke_key(self._files, found[0])
+            states, damaged = read_states(self._files)
             hit = [state for state in states if any(release.signed_by == found[0] for release in state.releases)]
             for state in hit:
                 left = without_key(state, found[0])
                 release = left.of_digest(left.active) or state.releases[-1]._replace(version="none")
                 commit(self._files, left, "revoke", release, detail=f"the key {found[0]}")
             self._remove_unused()
+        tell(damaged)
         return [state.name for state in hit]
 
     def prune(self, keep: int = 2) -> int:
-        """Remove what nothing needs: releases but the active one and the `keep` active before it, files that a crash
-        left behind, and old lines of journals. Gives the bytes that were freed."""
+        """Remove what nothing needs: releases older than the active one but the `keep` that were active before it, and
+        files that a crash left behind. Gives the bytes that were freed.
+
+        Raises:
+            DamagedStoreError: a model's state cannot be read; no model's bytes were removed then.
+        """
         with self._files.locked():
-            for name in known_names(self._files):
-                state = read_state(self._files, name)
-                if state is None:
-                    continue
-                kept = {state.active, *state.history[-keep:]} if keep else {state.active}
-                gone = [release for release in state.releases if release.digest not in kept]
+            freed = remove_unfinished(self._files)  # before anything is written: the disk may be full
+            freed += self._remove_unused()
+            states, damaged = read_states(self._files)
+            for state in states:
+                gone = superseded(state, keep)
                 if gone:
-                    left = without(state, {release.digest for release in gone})
-                    commit(self._files, left, "prune", gone[-1]._replace(version=", ".join(r.version for r in gone)))
-                shorten_journal(self._files, name)
-            return self._remove_unused()
+                    told = gone[-1]._replace(version=", ".join(release.version for release in gone[:5]))
+                    commit(self._files, without(state, {release.digest for release in gone}), "prune", told)
+            freed += self._remove_unused()
+        tell(damaged)
+        return freed
 
     # --- steps ---
 
     def _check(
         self, state: State | None, artifact: Artifact, release: Release, allowed: _Allowed
-    ) -> list[schemas.Change]:
-        """Raises RefusedError where a release may not follow the active one; else how it differs from it."""
+    ) -> list[schemas.Change] | None:
+        """Raises RefusedError where a release may not follow the active one; else how it differs from it, None where
+        that one cannot be read."""
         if state is None:
             return []
         same = state.of_version(release.version)
@@ -308,15 +332,15 @@ class Store:
                 f"{state.name}@{release.version} is installed with other content (sha256 {same.digest[:12]}…, this is "
                 f"{release.digest[:12]}…): give the new model another version",
             )
-        if not allowed.older:
+        if not allowed.older and release.digest != state.active:
             check_order(state, release)
         active = state.of_digest(state.active)
         if active is None or active.digest == release.digest:
             return []
         try:
             manifest = parse_artifact(read_bytes(self._files, active)).manifest
-        except (EdgeInferError, FileNotFoundError):  # a damaged one is no measure
-            return []
+        except (EdgeInferError, FileNotFoundError):  # a damaged one is no measure, and is to be replaced
+            return None
         changes = schemas.compare(manifest, artifact.manifest)
         if not allowed.breaking and schemas.verdict(changes) == schemas.BREAKING:
             breaks = "\n".join(f"  {change.what}" for change in changes if change.kind == schemas.BREAKING)
@@ -327,26 +351,34 @@ class Store:
             )
         return changes
 
-    def _health_of(self, name: str, release: Release, data: bytes, limits: Limits | None) -> Health:
-        """What is known already, or found by replaying the goldens; a failure is not tried again for nothing."""
-        state, fingerprint = read_state(self._files, name), machine_fingerprint()
-        known = state.of_digest(release.digest) if state else None
-        healthy = [health for health in known.health if health.fingerprint == fingerprint] if known else []
-        if healthy and limits in (None, Limits()):
-            return healthy[-1]
-        circumstances = _circumstances(fingerprint, limits)
-        for refusal in state.refusals if state else ():
-            if refusal.digest == release.digest and refusal.circumstances == circumstances:
+    def _refuse_again(self, name: str, release: Release, limits: Limits | None) -> None:
+        """Raises RefusedError where a release failed here before, and nothing has changed since."""
+        state = read_state(self._files, name)
+        if state is None or (state.of_digest(release.digest) or release).works_on(machine_fingerprint()):
+            return
+        circumstances = _circumstances(limits)
+        for refusal in state.refusals:
+            same = (refusal.digest, refusal.kind, refusal.circumstances) == (release.digest, "unhealthy", circumstances)
+            if same:
                 raise RefusedError(
                     "unhealthy",
                     f"{name}@{release.version} was refused at {refusal.when}, and nothing has changed since: "
                     f"{refusal.reason}",
                 )
+
+    def _health_of(self, name: str, release: Release, data: bytes, limits: Limits | None) -> Health:
+        """What is known already, or found by replaying the goldens."""
+        state, fingerprint = read_state(self._files, name), machine_fingerprint()
+        known = state.of_digest(release.digest) if state else None
+        healthy = [health for health in known.health if health.fingerprint == fingerprint] if known else []
+        if healthy and limits in (None, Limits()):
+            return healthy[-1]
         found = check_health(data, limits)
         return Health(fingerprint, now(), found.seconds, found.resident)
 
-    def _prove(self, name: str, release: Release, data: bytes, fingerprint: str) -> None:
+    def _prove(self, name: str, release: Release, data: bytes) -> None:
         """Replay the goldens on the machine as it is now, and note that they came out."""
+        self._refuse_again(name, release, None)
         health = self._health_of(name, release, data, None)
         try:
             with self._files.locked():
@@ -358,11 +390,29 @@ class Store:
         except StoreWriteError as error:
             warnings.warn(f"{name}: proven on this machine, which cannot be noted: {error}", StoreWarning, 3)
 
-    def _opened(self, name: str, release: Release, options: SessionOptions | None) -> Model:
-        data, fingerprint = read_bytes(self._files, release), machine_fingerprint()
-        if not _is_healthy(release, fingerprint):
-            self._prove(name, release, data, fingerprint)
-        return Model(parse_artifact(data, source=self._files.shown(path_of(release))), options)
+    def _usable(self, name: str, release: Release) -> Artifact:
+        """A release that works on this machine. Raises one of `_UNUSABLE`, and FileNotFoundError."""
+        data = read_bytes(self._files, release)
+        if not release.works_on(machine_fingerprint()):
+            self._prove(name, release, data)
+        return parse_artifact(data, source=self._files.shown(path_of(release)))
+
+    def _last_usable(self, state: State) -> Release:
+        """Of those that were active before."""
+        error: EdgeInferError = NotInstalledError(
+            f"{state.name}: no release was active before this one; nothing to go back to"
+        )
+        for digest in reversed(state.history):
+            release = state.of_digest(digest)
+            assert release is not None  # the state's parser sees to that
+            try:
+                self._usable(state.name, release)
+                return release
+            except FileNotFoundError:
+                error = DamagedStoreError(f"{self._files.shown(path_of(release))}: the file is not there")
+            except _UNUSABLE as told:
+                error = told
+        raise error
 
     def _fall_back(self, name: str, failed: Release, error: EdgeInferError) -> None:
         """From a release that fails to the one before it; where that cannot be written, for this load only."""
@@ -371,7 +421,7 @@ class Store:
                 state = self.state(name)
                 if state.active != failed.digest or state.previous is None:  # another process was quicker
                     return
-                state = refused(rolled_back(state), failed, error, _circumstances(machine_fingerprint(), None))
+                state = refused(rolled_back(state), failed, error, _circumstances(None))
                 release = state.of_digest(state.active)
                 assert release is not None
                 commit(self._files, state, "fall back", release, detail=str(error))
@@ -383,29 +433,14 @@ class Store:
             f"{name}@{failed.version} failed, and {release.version} is active again: {error}", StoreWarning, 3
         )
 
-    def _made_active(self, state: State, wanted: Reference, artifact: Artifact, allowed: _Allowed) -> State:
-        release = self._chosen(state, wanted)
-        self._check(state, artifact, release, allowed)
-        return activated(state, release)
-
-    def _change(self, name: str, action: str, change: Callable[[State], State]) -> Release:
-        """Change which release is active."""
-        with self._files.locked():
-            state = change(self.state(name))
-            release = state.of_digest(state.active)
-            assert release is not None
-            commit(self._files, state, action, release)
-        return release
-
-    def _note_refusal(self, name: str, release: Release, error: RefusedError) -> None:
+    def _note_refusal(self, name: str, release: Release, error: RefusedError, limits: Limits | None = None) -> None:
         """In the state and the journal of a model that is there; of others, nothing is kept."""
         try:
             with self._files.locked():
                 state = read_state(self._files, name)
                 if state is None:
                     return
-                circumstances = _circumstances(machine_fingerprint(), None) if error.kind == "unhealthy" else ""
-                state = refused(state, release, error, circumstances)
+                state = refused(state, release, error, _circumstances(limits))
                 commit(self._files, state, "install", release, result="refused", detail=error.reason)
         except StoreWriteError:
             pass  # the refusal itself is what the caller must see
@@ -436,9 +471,9 @@ class Store:
         return release
 
     def _remove_unused(self) -> int:
-        """The bytes that were freed. For writers."""
-        states = [read_state(self._files, name) for name in known_names(self._files)]
-        return remove_all_but(self._files, [release for state in states if state for release in state.releases])
+        """The bytes that were freed; none while a state cannot be read, which may need them. For writers."""
+        states, damaged = read_states(self._files)
+        return 0 if damaged else remove_all_but(self._files, [each for state in states for each in state.releases])
 
     def _absent(self, name: str) -> str:
         import difflib
@@ -459,15 +494,12 @@ class _Allowed(NamedTuple):
 # --- small facts ------------------------------------------------------------------------
 
 
-def _circumstances(fingerprint: str, limits: Limits | None) -> str:
-    return f"{fingerprint} {tuple(limits or Limits())}"
+def _circumstances(limits: Limits | None) -> str:
+    """What must change before a release that failed is tried again."""
+    return f"{machine_fingerprint()} {tuple(limits or Limits())}"
 
 
-def _is_healthy(release: Release, fingerprint: str) -> bool:
-    return any(health.fingerprint == fingerprint for health in release.health)
-
-
-def _release_of(artifact: Artifact) -> Release:
+def _release_of(artifact: Artifact, vouched: Verified | None) -> Release:
     manifest = artifact.manifest
     return Release(
         version=check_version(manifest.version),
@@ -475,25 +507,5 @@ def _release_of(artifact: Artifact) -> Release:
         digest=artifact.digest,
         size=len(artifact.data),
         installed=now(),
+        signed_by=vouched.fingerprint if vouched else None,
     )
-
-
-def _given(
-    source: str | os.PathLike[str] | bytes, signature: str | os.PathLike[str] | bytes | None
-) -> tuple[bytes, bytes | None, str | None]:
-    """The model's bytes, its signature's where there is one, and the model's file."""
-    if isinstance(source, bytes):
-        data, shown, beside = source, None, None
-    else:
-        shown = os.fspath(source)
-        data, beside = read_model_file(shown), f"{shown}.sig"
-    if isinstance(signature, bytes):
-        return data, signature, shown
-    path = beside if signature is None else os.fspath(signature)
-    try:
-        with open(path or "", "rb") as file:
-            return data, file.read(LIMITS.signature_bytes + 1), shown
-    except FileNotFoundError:
-        if signature is not None:
-            raise
-        return data, None, shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from edge_infer.limits import LIMITS
@@ -10,7 +11,7 @@ from edge_infer.store.files import Files
 if TYPE_CHECKING:
     from edge_infer.signing import PublicKey, TrustedKeys, Verified
 
-__all__ = ["check_signature", "revoke_key", "trust_key", "trusted_keys"]
+__all__ = ["revoke_key", "trust_key", "trusted_keys", "vouched_for"]
 
 _KEYS: Final = "keys"
 _REVOKED: Final = "revoked"
@@ -31,10 +32,13 @@ def trusted_keys(files: Files) -> TrustedKeys | None:
     return TrustedKeys.of_files(files.shown((_KEYS,)), contents)
 
 
-def check_signature(files: Files, data: bytes, signature: bytes | None) -> Verified | None:
-    """What a trusted key vouches for; None where no key is trusted, so that nothing is checked.
+def vouched_for(
+    files: Files, data: bytes, shown: str | None, signature: str | os.PathLike[str] | bytes | None
+) -> Verified | None:
+    """What a trusted key vouches for; None where no key is trusted, so that no signature is looked at.
 
-    data: the model's bytes, which nobody has looked into; signature: of its file, None where there is none.
+    data: the model's bytes, which nobody has looked into; shown: their file; signature: the signature's bytes or file,
+    None for the one beside the model's.
 
     Raises:
         SignatureError: see `edge_infer.signing.errors` for its kinds.
@@ -46,9 +50,23 @@ def check_signature(files: Files, data: bytes, signature: bytes | None) -> Verif
 
     from edge_infer.signing import NotSignedError, verify
 
-    if signature is None:
+    bundle = signature if isinstance(signature, bytes) else _read(shown, signature)
+    if bundle is None:
         raise NotSignedError("there is no signature, and this store takes only what a trusted key has signed")
-    return verify(data, signature, keys, name=None, now=datetime.now(UTC))
+    return verify(data, bundle, keys, name=None, now=datetime.now(UTC))
+
+
+def _read(shown: str | None, signature: str | os.PathLike[str] | None) -> bytes | None:
+    """None where there is none beside the model. Raises FileNotFoundError where a file that is named is not there."""
+    if signature is None and shown is None:
+        return None
+    try:
+        with open(signature or f"{shown}.sig", "rb") as file:
+            return file.read(LIMITS.signature_bytes + 1)
+    except FileNotFoundError:
+        if signature is not None:
+            raise
+        return None
 
 
 def trust_key(files: Files, key: PublicKey) -> None:
@@ -57,10 +75,9 @@ def trust_key(files: Files, key: PublicKey) -> None:
 
 
 def revoke_key(files: Files, fingerprint: str) -> None:
-    """For writers."""
+    """Of a key that is not revoked yet. For writers."""
     try:
         before = files.read(_KEYS, _REVOKED, most=LIMITS.key_bytes)
     except FileNotFoundError:
         before = b""
-    if fingerprint.encode() not in before:
-        files.replace((_KEYS, _REVOKED), before.rstrip(b"\n") + b"\n" * bool(before) + fingerprint.encode() + b"\n")
+    files.replace((_KEYS, _REVOKED), before + b"\n" * (not before.endswith(b"\n")) + fingerprint.encode() + b"\n")

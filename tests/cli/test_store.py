@@ -87,3 +87,36 @@ def test_with_a_trusted_key_only_signed_files_are_installed(folder: Path) -> Non
     assert "models that changed: pets" in fresh("revoke", fingerprint).out
     gone = fresh("predict", "pets", json.dumps(ROW))
     assert (gone.code, "no release is active" in gone.err) == (1, True)
+
+
+def test_of_several_files_what_was_done_before_a_refusal_is_told(folder: Path) -> None:
+    ran = fresh("install", "--json", "pets-1.0.0.onnx", "pets-1.2.0.onnx", "pets-1.1.0.onnx")
+    assert ran.code == 1
+    assert [found["version"] for found in json.loads(ran.out)["installed"]] == ["1.0.0"]
+    assert "the column 'c' is new" in ran.err
+    assert fresh("install", "pets-1.1.0.onnx", "pets-1.2.0.onnx", "--signature", "x.sig").code == 2
+
+
+def test_a_damaged_model_is_shown_and_can_be_dropped(folder: Path) -> None:
+    fresh("install", "pets-1.0.0.onnx")
+    (folder / "home" / "models" / "pets" / "state.json").write_bytes(b"{")
+    for command in ("list", "status"):
+        ran = fresh(command)
+        assert (ran.code, "pets  damaged:" in ran.out) == (1, True), ran
+    assert "pets" in json.loads(fresh("list", "--json").out)["damaged"]
+    assert fresh("remove", "pets").code == 0
+    assert fresh("install", "pets-1.0.0.onnx").code == 0
+
+
+def test_a_release_that_gives_way_is_told_in_one_line_and_the_answer_stands(folder: Path) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        fresh("install", f"pets-{version}.onnx")
+    digest = json.loads(fresh("status", "--json").out)["models"][0]["digest"]
+    path = folder / "home" / "artifacts" / f"{digest}.onnx"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    ran = fresh("predict", "pets", json.dumps(ROW))
+    assert ran.code == 0
+    assert float(ran.out) == pytest.approx(answer("1.0.0"))
+    assert ran.err.startswith("warning: pets@1.1.0 failed, and 1.0.0 is active again")
+    assert len(ran.err.splitlines()) == 1
+    assert fresh("predict", "pets", json.dumps(ROW)).err == ""

@@ -75,6 +75,25 @@ def test_after_a_cut_anywhere_the_store_opens_and_answers(lived: Any, tmp_path: 
     assert states >= 500
 
 
+def test_a_killed_install_that_is_repeated_lasts(tmp_path: Path) -> None:
+    """The process is killed after any step, the same is installed again, and then the power is cut."""
+    steps: list[Step] = []
+    store = Store(files=Files(tmp_path / "whole", steps.append))
+    store.install(artifact("1.0.0"))
+    begun = len(steps)
+    store.install(artifact("1.1.0"))
+    for killed in range(begun, len(steps) + 1):
+        disk = Disk()
+        for step in steps[:killed]:
+            disk.take(step)
+        folder = tmp_path / f"{killed}"
+        write_out(disk.after_a_cut(1), folder)
+        Store(files=Files(folder, disk.take)).install(artifact("1.1.0"))
+        cut = tmp_path / f"{killed}-cut"
+        write_out(disk.after_a_cut(0), cut)
+        assert Store(cut).load("pets").predict(ROW) == pytest.approx(answer("1.1.0")), killed
+
+
 def _allowed(taken: int, ends: list[int]) -> set[str | None]:
     """What may be active: that of the part under way, before or after. What was done is never undone."""
     part = sum(end <= taken for end in ends)

@@ -157,6 +157,41 @@ def test_a_model_whose_goldens_do_not_come_out_is_refused(store: Store) -> None:
         store.install(wrong)
 
 
+def test_refusals_do_not_grow_by_being_repeated(store: Store) -> None:
+    store.install(artifact("1.0.0"))
+    wrong = _with_wrong_goldens(artifact("1.1.0"))
+    for _ in range(5):
+        with pytest.raises(RefusedError) as refused:
+            store.install(wrong)
+    assert str(refused.value).count("was refused at") == 1
+    assert len(store.state("pets").refusals) == 1
+    assert len(store.log("pets")) == 2
+
+
+def test_a_long_reason_is_kept_short_and_the_journal_too(store: Store) -> None:
+    store.install(artifact("1.0.0"))
+    release = store.state("pets").releases[0]
+    journal = Path(store.folder, "models", "pets", "journal.jsonl")
+    for _ in range(600):
+        store._note_refusal("pets", release, RefusedError("other", "x" * 100_000))
+    assert journal.stat().st_size < 3 << 20
+    events = store.log("pets")
+    assert [event.number for event in events] == list(range(events[0].number, 602))
+    journal.write_bytes(b"x" * (80 << 20))
+    assert store.install(artifact("1.1.0")).active
+    assert store.log("pets")[-1].version == "1.1.0"
+
+
+def test_a_limit_or_a_busy_moment_does_not_keep_a_good_model_out(store: Store) -> None:
+    store.install(artifact("1.0.0"))
+    for limits in (Limits(seconds=0.01), Limits(seconds=0.01), Limits(latency=1e-9)):
+        with pytest.raises(RefusedError, match=r"golden rows after|the limit is"):
+            store.install(artifact("1.1.0"), limits=limits)
+    with pytest.raises(RefusedError, match="nothing has changed since"):
+        store.install(artifact("1.1.0"), limits=Limits(latency=1e-9))
+    assert store.install(artifact("1.1.0")).active
+
+
 def _with_wrong_goldens(data: bytes) -> bytes:
     import onnx
 
@@ -281,6 +316,105 @@ def test_where_there_is_nothing_to_fall_back_to_the_damage_is_told(store: Store)
         store.load("pets")
 
 
+def test_a_damaged_release_that_was_removed_is_installed_from_an_intact_file(store: Store) -> None:
+    store.install(artifact("1.0.0"))
+    installed = store.install(artifact("1.1.0"))
+    _flip(Path(store.folder, "artifacts", f"{installed.release.digest}.onnx"), 77)
+    with pytest.warns(StoreWarning):
+        store.load("pets")
+    store.remove("pets@1.1.0")
+    assert store.install(artifact("1.1.0")).active
+
+
+def test_the_active_release_is_installed_again_after_a_rollback(store: Store) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        store.install(artifact(version))
+    store.rollback("pets")
+    assert store.install(artifact("1.0.0")).active
+    with pytest.raises(RefusedError, match="older"):
+        store.install(artifact("0.9.0"))
+
+
+def test_rollback_passes_over_a_release_that_cannot_be_used(store: Store) -> None:
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        store.install(artifact(version))
+    middle = store.state("pets").of_version("1.1.0")
+    assert middle is not None
+    Path(store.folder, "artifacts", f"{middle.digest}.onnx").unlink()
+    assert store.rollback("pets").version == "1.0.0"
+    assert store.load("pets").predict(ROW) == pytest.approx(answer("1.0.0"))
+    store.activate("pets@1.2.0")
+    _flip(Path(store.folder, "artifacts", f"{store.state('pets').releases[0].digest}.onnx"), 5)
+    with pytest.raises(DamagedStoreError, match="not those that were installed"):
+        store.rollback("pets")
+    assert active(store) == "1.2.0"
+
+
+def test_a_link_in_the_place_of_the_active_release_gives_way_and_is_healed(store: Store, tmp_path: Path) -> None:
+    store.install(artifact("1.0.0"))
+    installed = store.install(artifact("1.1.0"))
+    path = Path(store.folder, "artifacts", f"{installed.release.digest}.onnx")
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.warns(StoreWarning, match="symbolic link"):
+        assert store.load("pets").predict(ROW) == pytest.approx(answer("1.0.0"))
+    assert store.install(artifact("1.1.0")).active
+    assert not path.is_symlink()
+    assert (tmp_path / "elsewhere").read_bytes() == artifact("1.1.0")
+
+
+def test_a_damaged_model_does_not_stop_the_others(store: Store) -> None:
+    store.install(artifact("1.0.0"))
+    store.install(artifact("1.1.0"))
+    store.install(artifact("1.0.0", name="cats"))
+    (Path(store.folder) / "models" / "README").write_text("mine", encoding="utf-8")
+    (Path(store.folder) / "models" / "cats" / "state.json").write_bytes(b"")
+    assert store.names() == ["cats", "pets"]
+    assert store.load("pets").predict(ROW) == pytest.approx(answer("1.1.0"))
+    with pytest.raises(NotInstalledError, match="did you mean 'pets'"):
+        store.load("pest")
+    with pytest.raises(DamagedStoreError, match=r"done, but for.*edge-infer remove NAME"):
+        store.prune(keep=0)
+    assert versions(store) == ["1.1.0"]
+    assert len(list(Path(store.folder, "artifacts").iterdir())) == 3, "whose they are is not known"
+    assert store.remove("cats") == []
+    assert store.names() == ["pets"]
+    assert store.install(artifact("1.0.0", name="cats")).active
+    store.prune(keep=0)
+    assert len(list(Path(store.folder, "artifacts").iterdir())) == 2
+
+
+def test_against_a_damaged_release_no_verdict_is_given(store: Store) -> None:
+    installed = store.install(artifact("1.0.0"))
+    _flip(Path(store.folder, "artifacts", f"{installed.release.digest}.onnx"), 5)
+    assert store.install(artifact("1.1.0", columns=3)).verdict is None
+
+
+def test_a_journal_that_cannot_be_written_does_not_undo_what_is_done(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.install(artifact("1.0.0"))
+    with monkeypatch.context() as patch:
+        patch.setattr(store._files, "append", _full)
+        assert store.install(artifact("1.1.0")).active
+    assert [event.version for event in store.log("pets")] == ["1.0.0", "1.1.0"]
+    store.rollback("pets")
+    assert [event.number for event in store.log("pets")] == [1, 2, 3]
+
+
+def _full(*given: Any) -> None:
+    raise StoreWriteError("the disk is full")
+
+
+def test_who_may_only_read_cannot_keep_the_lock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.install(artifact("1.0.0"))
+    lock = Path(store.folder, "lock")
+    assert lock.stat().st_mode & 0o077 == 0
+    monkeypatch.setattr("edge_infer.store.files._LOCK_SECONDS", 0.05)
+    with store._files.locked(), pytest.raises(StoreWriteError, match="another process has been changing the store"):
+        Store(store.folder).prune()
+
+
 def test_a_file_that_is_gone_is_a_damage_too(store: Store) -> None:
     for version in ("1.0.0", "1.1.0"):
         installed = store.install(artifact(version))
@@ -379,9 +513,9 @@ def test_prune_keeps_the_active_release_and_those_before_it(store: Store) -> Non
     store.install(artifact("2.0.0"), activate=False)
     (Path(store.folder) / "tmp" / "left.by.a.crash").write_bytes(b"x" * 1000)
     assert store.prune(keep=1) > 1000
-    assert versions(store) == ["1.2.0", "1.3.0"]
+    assert versions(store) == ["1.2.0", "1.3.0", "2.0.0"], "what was only added is newer, and waits"
     assert store.rollback("pets").version == "1.2.0"
-    assert len(list(Path(store.folder, "artifacts").iterdir())) == 2
+    assert len(list(Path(store.folder, "artifacts").iterdir())) == 3
 
 
 def test_the_active_release_is_not_removed_by_itself(store: Store) -> None:
@@ -408,7 +542,7 @@ def test_a_store_that_cannot_be_written_says_so() -> None:
 
 def test_a_full_disk_loses_nothing(store: Store) -> None:
     store.install(artifact("1.0.0"))
-    with _nothing_can_be_written(2000), pytest.raises(StoreWriteError, match="Nothing was changed"):
+    with _nothing_can_be_written(2000), pytest.raises(StoreWriteError, match="The store is whole"):
         store.install(artifact("1.1.0"))
     assert (active(store), versions(store)) == ("1.0.0", ["1.0.0"])
     assert list(Path(store.folder, "tmp").iterdir()) == []

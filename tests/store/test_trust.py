@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from edge_infer.signing import (
     sign,
 )
 from edge_infer.store import Store
+from edge_infer.store import store as module
 from tests.store.releases import ROW, answer, artifact
 
 
@@ -138,10 +140,74 @@ def test_keys_are_named_and_judged_before_they_are_trusted(store: Store, tmp_pat
     keys = store.trusted()
     assert keys is not None
     assert [key.fingerprint for key in keys.keys] == [public.fingerprint]
-    for unknown in ("", "0" * 64, public.fingerprint[:4]):
+    for unknown in ("", "0" * 63, "0" * 65, public.fingerprint[:4], public.fingerprint.upper()):
         with pytest.raises(UsageError, match="expected the fingerprint"):
             store.revoke(unknown)
     assert store.revoke(public.fingerprint[:12]) == []
+
+
+def test_a_revocation_during_the_golden_rows_counts(
+    trusting: Store, keys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = module.check_health
+
+    def slow(*given: Any) -> Any:
+        Store(trusting.folder).revoke(keys[0].public.fingerprint)
+        return usual(*given)
+
+    monkeypatch.setattr(module, "check_health", slow)
+    with pytest.raises(RevokedKeyError):
+        trusting.install(artifact("1.0.0"), signature=signed("1.0.0", keys[0]))
+    assert trusting.names() == []
+
+
+def test_a_revocation_never_leads_to_an_unsigned_release(store: Store, keys: Any, tmp_path: Path) -> None:
+    store.install(artifact("1.0.0"))
+    store.trust(tmp_path / "release.key.pub")
+    store.install(artifact("1.1.0"), signature=signed("1.1.0", keys[0]))
+    store.revoke(keys[0].public.fingerprint)
+    assert active(store) is None
+
+
+def test_a_high_number_of_a_revoked_key_does_not_keep_others_out(trusting: Store, keys: Any, tmp_path: Path) -> None:
+    mine, stolen = keys
+    trusting.trust(tmp_path / "other.key.pub")
+    trusting.install(artifact("1.0.0"), signature=signed("1.0.0", mine))
+    trusting.install(artifact("9.0.0", release=10**9), signature=sign(artifact("9.0.0", release=10**9), "x", stolen))
+    trusting.revoke(stolen.public.fingerprint)
+    assert trusting.install(artifact("1.1.0"), signature=signed("1.1.0", mine)).active
+    with pytest.raises(RefusedError, match="older"):
+        trusting.install(artifact("1.0.0"), signature=signed("1.0.0", mine))
+
+
+def test_a_key_whose_file_is_gone_and_one_in_a_comment_can_be_revoked(
+    trusting: Store, keys: Any, tmp_path: Path
+) -> None:
+    other = keys[1].public.fingerprint
+    trusting.trust(tmp_path / "other.key.pub")
+    folder = Path(trusting.folder, "keys")
+    (folder / "revoked").write_text(f"# not yet: {other}", encoding="utf-8")
+    (folder / f"{other[:16]}.pub").unlink()
+    trusting.revoke(other)
+    trusting.trust(tmp_path / "other.key.pub")
+    with pytest.raises(RevokedKeyError):
+        trusting.install(artifact("1.0.0"), signature=signed("1.0.0", keys[1]))
+
+
+def test_a_folder_in_the_place_of_a_signature_matters_only_where_keys_are_trusted(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "pets-1.0.0.onnx"
+    path.write_bytes(artifact("1.0.0"))
+    (tmp_path / "pets-1.0.0.onnx.sig").mkdir()
+    assert store.install(path).active
+
+
+def test_a_file_of_any_name_is_refused_with_its_reason(trusting: Store, keys: Any, tmp_path: Path) -> None:
+    trusting.install(artifact("1.0.0"), signature=signed("1.0.0", keys[0]))
+    path = os.path.join(os.fsencode(tmp_path), b"pets-\xff.onnx")
+    Path(os.fsdecode(path)).write_bytes(artifact("1.1.0"))
+    with pytest.raises(NotSignedError):
+        trusting.install(os.fsdecode(path))
+    assert trusting.log("pets")[-1].result == "refused"
 
 
 def test_without_a_key_nothing_is_checked(store: Store) -> None:
