@@ -26,7 +26,16 @@ from edge_infer.strict_json import parse
 if TYPE_CHECKING:
     from edge_infer.goldens import Goldens
 
-__all__ = ["Artifact", "decrypted", "naming", "parse_artifact", "read_artifact", "read_model_file"]
+__all__ = [
+    "Artifact",
+    "decrypted",
+    "is_bare_name",
+    "is_encrypted",
+    "naming",
+    "parse_artifact",
+    "read_artifact",
+    "read_model_file",
+]
 
 _AGE = b"age-encryption.org/v1\n"
 _ELEM_TYPES = {"float32": 1, "int64": 7, "string": 8, "float64": 11}
@@ -97,8 +106,20 @@ def read_artifact(
     return parse_artifact(data, source=source, limits=limits)._replace(identity=_absolute(identity))
 
 
+def is_bare_name(source: str) -> bool:
+    """Whether a text names a model in the store rather than a file: "titanic", "titanic@1.2.0"."""
+    if os.path.dirname(source) or source.endswith((".onnx", ".age")):
+        return False
+    return "@" in source or not os.path.splitext(source)[1]
+
+
 def _absolute(identity: str | os.PathLike[str] | None) -> str | None:
     return None if identity is None else os.path.abspath(identity)
+
+
+def is_encrypted(data: bytes) -> bool:
+    """Whether it is an age file."""
+    return data.startswith(_AGE)
 
 
 def decrypted(
@@ -109,7 +130,7 @@ def decrypted(
     limits: Limits = LIMITS,
 ) -> bytes:
     """`data` itself, or what it encrypts where it is an age file; see `edge_infer.encryption.decrypt`."""
-    if not data.startswith(_AGE):
+    if not is_encrypted(data):
         return data
     from edge_infer.encryption import decrypt
 

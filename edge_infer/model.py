@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 import numpy as np
 
 from edge_infer.answers import Decoder
-from edge_infer.artifact import Artifact, decrypted, parse_artifact, read_artifact
+from edge_infer.artifact import Artifact, decrypted, is_bare_name, parse_artifact, read_artifact
 from edge_infer.errors import MethodError, UsageError
 from edge_infer.graphs import Graphs
 from edge_infer.manifest import Manifest
@@ -54,7 +54,7 @@ def load(
     if isinstance(source, bytes | bytearray | memoryview):
         return Model(parse_artifact(decrypted(bytes(source), identity)), options)
     path = os.fspath(source)
-    if isinstance(source, str) and _is_name(source):
+    if isinstance(source, str) and is_bare_name(source):
         return _of_store(source, options)
     return Model(read_artifact(path, identity=identity), options)
 
@@ -70,13 +70,6 @@ def _of_store(name: str, options: SessionOptions | None) -> Model:
         if not beside:
             raise
         raise type(error)(f"{error}\nThere is a file of this name; its path is {'./' + beside[0]!r}") from None
-
-
-def _is_name(source: str) -> bool:
-    """Whether a text names a model in the store rather than a file: "titanic", "titanic@1.2.0"."""
-    if os.path.dirname(source) or source.endswith((".onnx", ".age")):
-        return False
-    return "@" in source or not os.path.splitext(source)[1]
 
 
 class _IfConverted:

@@ -121,7 +121,7 @@ def _run_declared(command: Command) -> Callable[..., int]:
 
 # --- the others -------------------------------------------------------------------------
 
-ModelFile = Annotated[str, typer.Argument(metavar="MODEL", help="The model: an .onnx file.")]
+ModelFile = Annotated[str, typer.Argument(metavar="MODEL", help="An .onnx file, or the name of a model in the store.")]
 Identity = Annotated[
     str | None,
     typer.Option(

@@ -15,6 +15,7 @@ from edge_infer.bench.tuning import Tuning, tune
 from edge_infer.cli.answering import chosen_methods
 from edge_infer.cli.bench_original import Beside, Original, load_original
 from edge_infer.cli.console import dumps, write
+from edge_infer.cli.model_file import model_file
 from edge_infer.cli.predict import read_input
 from edge_infer.cli.progress import Progress
 from edge_infer.errors import InferenceError, InputError, UsageError
@@ -65,7 +66,7 @@ def run(
 ) -> int:
     """The command; its exit code."""
     _check_usage(seconds, rows, vs, trust_pickle=trust_pickle, tune=tune)
-    artifact = read_artifact(model)
+    artifact = read_artifact(model_file(model))
     with Progress() as progress:
         with Model(artifact) as loaded:
             sample = _sample(loaded, data, method, beside=vs is not None)

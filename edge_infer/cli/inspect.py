@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from edge_infer.artifact import Artifact, read_artifact
 from edge_infer.cli.console import Grid, dumps, printable, show_grid, wrapped, write
+from edge_infer.cli.model_file import model_file
 from edge_infer.manifest import Column, Label, Output
 
 __all__ = ["as_object", "describe_parity", "run"]
@@ -18,7 +19,7 @@ _METHOD_LEAD: Final = 19
 
 def run(*, model: str, identity: str | None, json: bool) -> int:
     """The command; its exit code."""
-    artifact = read_artifact(model, identity=identity)
+    artifact = read_artifact(model_file(model), identity=identity)
     if json:
         write(dumps(as_object(artifact)))
     else:

@@ -51,7 +51,7 @@ _METHODS: Final = (
 
 _METHODS_TEXT: Final = f"{', '.join(_METHODS[:-1])} or {_METHODS[-1]}"
 
-_MODEL: Final = Argument("model", "MODEL", "The model: an .onnx file.")
+_MODEL: Final = Argument("model", "MODEL", "An .onnx file, or the name of a model in the store.")
 _IDENTITY: Final = Option(
     "identity",
     ("--identity",),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from edge_infer.cli.console import dumps, encodes, is_terminal, wrapped, write
+from edge_infer.cli.model_file import model_file
 from edge_infer.errors import UsageError
 from edge_infer.verification import Check, verify
 
@@ -18,7 +19,7 @@ _COLOURS: Final = {"ok": "32", "failed": "31", "not checked": "2"}
 
 def run(*, model: str, trust: Sequence[str], signature: str | None, identity: str | None, json: bool) -> int:
     """The command; its exit code: 1 if any check failed."""
-    checks = _checks(model, trust, signature, identity)
+    checks = _checks(model_file(model), trust, signature, identity)
     ok = all(check.status != "failed" for check in checks)
     if json:
         write(dumps({"file": model, "ok": ok, "checks": [check._asdict() for check in checks]}))

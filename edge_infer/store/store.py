@@ -8,7 +8,7 @@ import re
 import warnings
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from edge_infer.artifact import Artifact, parse_artifact, read_model_file
+from edge_infer.artifact import Artifact, is_encrypted, parse_artifact, read_model_file
 from edge_infer.errors import (
     DamagedStoreError,
     EdgeInferError,
@@ -131,6 +131,11 @@ class Store:
             self._fall_back(wanted.name, release, error)
         raise DamagedStoreError(f"{reference}: its releases change too often to load one")
 
+    def path(self, reference: str) -> str:
+        """The file of the active release of a model, or of one of its releases. Raises NotInstalledError."""
+        wanted = parse_reference(reference)
+        return self._files.shown(path_of(self._chosen(self.state(wanted.name), wanted)))
+
     # --- changing ---
 
     def install(
@@ -157,6 +162,10 @@ class Store:
             StoreWriteError: nothing was changed.
         """
         data, shown = (source, None) if isinstance(source, bytes) else (read_model_file(source), os.fspath(source))
+        if is_encrypted(data):
+            raise UsageError(
+                f"{shown or 'these bytes'}: encrypted, and a store keeps no encrypted models; load the file by its path"
+            )
         try:
             vouched = vouched_for(self._files, data, shown, signature)
         except SignatureError as error:

@@ -27,6 +27,10 @@ def test_a_models_life_on_a_device(folder: Path) -> None:
         assert (ran.code, ran.out) == (0, f"pets@{version}  active\n"), ran.err
     answered = fresh("predict", "pets", json.dumps(ROW))
     assert float(answered.out) == pytest.approx(answer("1.1.0"))
+    assert "pets 1.1.0" in fresh("inspect", "pets").out
+    assert "pets 1.0.0" in fresh("inspect", "pets@1.0.0").out
+    assert fresh("verify", "pets").code == 0
+    assert fresh("bench", "pets", "--seconds", "0.01").code == 0
     assert fresh("rollback", "pets").out == "pets@1.0.0  active again\n"
     assert float(fresh("predict", "pets", json.dumps(ROW)).out) == pytest.approx(answer("1.0.0"))
     assert float(fresh("predict", "pets@1.1.0", json.dumps(ROW)).out) == pytest.approx(answer("1.1.0"))
@@ -67,6 +71,7 @@ def test_what_cannot_be_done_is_told_without_a_traceback(folder: Path) -> None:
         (["log", "../pets"], 1, "cannot name files"),
         (["install", "pets-1.1.0.onnx", "--max-latency", "0.000001"], 1, "the limit is 0"),
         (["revoke", "abc"], 2, "trusted: none"),
+        (["inspect", "pest"], 1, "did you mean 'pets'"),
     ):
         ran = fresh(*arguments)
         assert ran.code == code, (arguments, ran)
@@ -120,3 +125,10 @@ def test_a_release_that_gives_way_is_told_in_one_line_and_the_answer_stands(fold
     assert ran.err.startswith("warning: pets@1.1.0 failed, and 1.0.0 is active again")
     assert len(ran.err.splitlines()) == 1
     assert fresh("predict", "pets", json.dumps(ROW)).err == ""
+
+
+def test_an_encrypted_file_is_not_kept(folder: Path) -> None:
+    recipient = json.loads(fresh("keygen", "--age", "device.identity", "--json").out)["recipient"]
+    fresh("encrypt", "pets-1.0.0.onnx", "--to", recipient, "-o", "pets-1.0.0.onnx.age")
+    ran = fresh("install", "pets-1.0.0.onnx.age")
+    assert (ran.code, "a store keeps no encrypted models" in ran.err) == (2, True)
