@@ -26,8 +26,8 @@ Run trained models on this machine: one ONNX file, microseconds a call, no serve
 
 Example:
 
-  edge-infer convert model.joblib --data train.csv --name titanic --trust-pickle
-  edge-infer predict titanic-1.0.0.onnx '{"age": 29, "sex": "female"}'
+  edge-infer convert model.joblib --data train.csv --trust-pickle
+  edge-infer predict model-1.0.0.onnx '{"age": 29, "sex": "female"}'
 
 `edge-infer COMMAND --help` says more. EDGE_INFER_TRACEBACK=1 shows where an error comes from."""
 
@@ -121,7 +121,8 @@ def _run_declared(command: Command) -> Callable[..., int]:
 
 # --- the others -------------------------------------------------------------------------
 
-ModelFile = Annotated[str, typer.Argument(metavar="MODEL", help="An .onnx file, or the name of a model in the store.")]
+ModelFile = Annotated[str, typer.Argument(metavar="MODEL", help="The model: an .onnx file.")]
+AnyModel = Annotated[str, typer.Argument(metavar="MODEL", help="An .onnx file, or the name of a model in the store.")]
 Identity = Annotated[
     str | None,
     typer.Option(
@@ -196,11 +197,11 @@ Example:
 _KEYGEN_HELP = """\
 Make a key to sign models with: KEY, which is yours alone, and KEY.pub, which devices trust.
 
-With --age, KEY is a device's identity in place of that: the secret that opens the models which are
-encrypted to its recipient (age1…). The recipient is shown; there is no second file.
-
 Both are PEM files of the curve P-256; neither may exist yet. --passphrase encrypts KEY; without a
 terminal it is taken from EDGE_INFER_PASSPHRASE.
+
+With --age, KEY is a device's identity in place of that: the secret that opens the models which are
+encrypted to its recipient (age1…). The recipient is shown; there is no second file.
 
 Example:
 
@@ -233,7 +234,8 @@ Example:
 
   edge-infer keygen --age device.identity
   edge-infer encrypt titanic-1.2.0.onnx --to age1… -o titanic-1.2.0.onnx.age
-  edge-infer predict titanic-1.2.0.onnx.age '{"age": 29}' --identity device.identity
+  edge-infer predict titanic-1.2.0.onnx.age '{"age": 29}' \\
+      --identity device.identity
 
 --json prints one object: file, encrypted, recipients."""
 
@@ -341,7 +343,7 @@ for _command in HOT.values():
 
 
 @app.command("inspect", help=folded(_INSPECT_HELP))
-def _inspect(model: ModelFile, identity: Identity = None, json: Json = False) -> None:
+def _inspect(model: AnyModel, identity: Identity = None, json: Json = False) -> None:
     from edge_infer.cli import inspect
 
     raise typer.Exit(inspect.run(model=model, identity=identity, json=json))
@@ -349,13 +351,14 @@ def _inspect(model: ModelFile, identity: Identity = None, json: Json = False) ->
 
 @app.command("verify", help=folded(_VERIFY_HELP))
 def _verify(
-    model: ModelFile,
+    model: AnyModel,
     trust: Annotated[
         list[str] | None,
         typer.Option("--trust", metavar="KEY.pub", help="A public key, or a folder of them, to trust. Repeatable."),
     ] = None,
     signature: Annotated[
-        str | None, typer.Option("--signature", metavar="FILE", help="The signature. Left out: MODEL.sig.")
+        str | None,
+        typer.Option("--signature", metavar="FILE", help="Left out: MODEL.sig, without .age."),
     ] = None,
     identity: Identity = None,
     json: Json = False,
@@ -412,7 +415,7 @@ def _sign(
 
 @app.command("bench", help=folded(_BENCH_HELP))
 def _bench(
-    model: ModelFile,
+    model: AnyModel,
     data: Annotated[
         str | None, typer.Option("--data", metavar="FILE", help="Rows to ask with: JSON or CSV, as predict reads them.")
     ] = None,

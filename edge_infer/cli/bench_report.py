@@ -136,8 +136,7 @@ def _setting(options: SessionOptions) -> str:
 def _latency(bench: Bench) -> None:
     write("Each call timed:\n")
     rows = [
-        (case.name, f"{found.calls:,}", *map(time_text, (found.p50, found.p90, found.p99, found.p99_9, found.max)))
-        for case, found in bench.latency
+        (case.name, f"{found.calls:,}", *_percentiles(found), time_text(found.max)) for case, found in bench.latency
     ]
     headers = ("given", "calls", "p50", "p90", "p99", "p99.9", "max")
     show_grid(Grid(headers, rows, frozenset(range(1, len(headers)))))
@@ -146,6 +145,12 @@ def _latency(bench: Bench) -> None:
     for line in _histogram(found.histogram):
         write(line)
     write()
+
+
+def _percentiles(found: Latency) -> list[str]:
+    """Those that so many calls can tell: a share of 1 in n needs n calls."""
+    told = ((found.p50, 2), (found.p90, 10), (found.p99, 100), (found.p99_9, 1000))
+    return [time_text(seconds) if found.calls >= least else "" for seconds, least in told]
 
 
 def _histogram(buckets: tuple[Bucket, ...]) -> list[str]:

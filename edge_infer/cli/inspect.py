@@ -149,7 +149,8 @@ def _facts(artifact: Artifact) -> list[tuple[str, str]]:
     manifest, needs = artifact.manifest, artifact.manifest.needs
     versions = ", ".join(f"{name} {version}" for name, version in manifest.source.versions.items())
     opsets = ", ".join(f"{name or 'ai.onnx'} {version}" for name, version in needs.opsets.items())
-    facts = [("source", f"{manifest.source.framework}: {_shortened(manifest.source.estimator)}")]
+    steps = _shortened(manifest.source.estimator).replace(" → ", "\n→ ")
+    facts = [("source", f"{manifest.source.framework}: {steps}")]
     facts += [("made with", versions)] if versions else []
     if artifact.described:
         facts += [("precision", f"{manifest.precision} ({manifest.precision_reason})")]
@@ -193,7 +194,7 @@ def describe_parity(certificate: dict[str, Any] | None) -> str:
 
 def _decided(borderline: int, ties: Any) -> str:
     if isinstance(ties, int):
-        return f"{ties:,} near ties, {borderline:,} of them decided otherwise"
+        return f"{ties:,} near ties, of which either label is right: {borderline:,} decided otherwise"
     return f"{borderline:,} on a decision boundary"
 
 
@@ -202,7 +203,8 @@ def _rounded(counts: Any) -> list[str]:
     if not isinstance(counts, dict) or not all(isinstance(counts.get(k), int) for k in ("differing", "original")):
         return []
     return [
-        f"on rows rounded to float32, {counts['differing']:,} differ (the original from itself: {counts['original']:,})"
+        f"the original, asked with rows rounded to float32, differs from itself in {counts['original']:,} of them, "
+        f"and from this model in {counts['differing']:,}"
     ]
 
 

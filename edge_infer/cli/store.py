@@ -15,6 +15,12 @@ from edge_infer.store.state import Event, Refusal, Release, State
 
 __all__ = ["activate", "install", "list_models", "log", "prune", "remove", "revoke", "rollback", "status", "trust"]
 
+_DONE = {
+    "install": "active",
+    "add": "installed; edge-infer activate makes it the active one",
+    "repair": "repaired: its bytes had been damaged",
+    "none": "installed already; nothing to do",
+}
 _LEAD = 10  # the width of names
 _SHOWN_REFUSALS = 3
 
@@ -54,7 +60,7 @@ def install(
 
 
 def _installed(found: Installed) -> None:
-    what = "active" if found.active else "installed; edge-infer activate makes it the active one"
+    what = _DONE[found.action]
     verdict = f" ({found.verdict} with the release before)" if found.verdict and found.changes else ""
     write(f"{found.name}@{found.release.version}  {what}{verdict}")
     for change in found.changes:
@@ -62,7 +68,7 @@ def _installed(found: Installed) -> None:
 
 
 def _installed_object(found: Installed) -> dict[str, Any]:
-    about = {"name": found.name, "active": found.active, "verdict": found.verdict}
+    about = {"name": found.name, "action": found.action, "active": found.active, "verdict": found.verdict}
     return about | {"changes": [change.what for change in found.changes]} | _release_object(found.release)
 
 
@@ -93,7 +99,7 @@ def status(*, name: str | None, json: bool) -> int:
     for position, state in enumerate(states):
         if position:
             write()
-        _card(state, fingerprint)
+        _card(state, fingerprint, store.damage(state.name))
     return _show_damaged(damaged)
 
 
@@ -191,12 +197,14 @@ def _told(name: str, release: Release, what: str, json: bool) -> int:
     return 0
 
 
-def _card(state: State, fingerprint: str) -> None:
+def _card(state: State, fingerprint: str, damage: str | None) -> None:
     """What runs, since when, what came before, what was refused and why."""
     write(f"{state.name} {_active_version(state)}")
     release, before = state.of_digest(state.active), state.of_digest(state.previous)
     if release is not None:
         _fact("active", f"since {_minute(state.since)} UTC ({_ago(state.since)})")
+        if damage is not None:
+            _fact("DAMAGED", damage)
         _fact("proven", _proof(release, fingerprint))
         _fact("signed", f"by the key {release.signed_by}" if release.signed_by else "no signature was checked")
         _fact("sha256", release.digest)

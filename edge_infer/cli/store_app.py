@@ -25,7 +25,7 @@ Example:
 
 The store is the folder of the environment variable EDGE_INFER_HOME; left out, edge-infer's folder of
 your data. --json prints one object: store, installed (a list: name, version, release, digest,
-size, active, verdict, changes, health)."""
+size, action, active, verdict, changes, health)."""
 
 _STATUS_HELP = """\
 Show what runs, since when, what came before, and what was refused and why.
@@ -37,6 +37,66 @@ Example:
 --json prints one object: store, models (a list of: name, active, digest, since, previous, releases,
 refusals), damaged (names with the reason why their state cannot be read)."""
 
+_LIST_HELP = """\
+List the models in the store, their active releases and the others.
+
+Example:
+
+  edge-infer list
+
+--json prints the same object as `edge-infer status`."""
+
+_ACTIVATE_HELP = """\
+Make an installed release the active one.
+
+Example:
+
+  edge-infer activate titanic@1.1.0
+
+--json prints one object: name, version, release, digest, size, installed, signed_by, health."""
+
+_ROLLBACK_HELP = """\
+Go back to the release that was active before.
+
+One that cannot be used any more is passed over.
+
+Example:
+
+  edge-infer rollback titanic
+
+--json prints the same object as `edge-infer activate`."""
+
+_REMOVE_HELP = """\
+Remove a release that is not active, or a model with all its releases.
+
+Example:
+
+  edge-infer remove titanic@1.0.0
+  edge-infer remove titanic
+
+--json prints one object: removed, a list of releases."""
+
+_PRUNE_HELP = """\
+Remove older releases that nothing needs, and what crashes left behind.
+
+The active release, those that were active before it, and newer ones stay.
+
+Example:
+
+  edge-infer prune --keep 1
+
+--json prints one object: freed_bytes."""
+
+_LOG_HELP = """\
+Show what happened to a model: who did what, when, and how it went.
+
+Example:
+
+  edge-infer log titanic
+
+--json prints one object: name, and events, a list of: number, when, who, action, version, digest,
+result, detail."""
+
 _TRUST_HELP = """\
 Trust the holders of these keys, or show which keys are trusted.
 
@@ -45,7 +105,9 @@ it looks into the file.
 
 Example:
 
-  edge-infer trust release.key.pub"""
+  edge-infer trust release.key.pub
+
+--json prints one object: trusted and revoked, lists of fingerprints."""
 
 _REVOKE_HELP = """\
 Trust a key no longer, whatever it has signed.
@@ -55,20 +117,15 @@ key signed is active again.
 
 Example:
 
-  edge-infer revoke 3f0c…"""
+  edge-infer revoke 3f0c41d2
 
-_ACTIVATE_HELP = """\
-Make an installed release the active one.
-
-Example:
-
-  edge-infer activate titanic@1.1.0"""
+--json prints one object: revoked, and models, those that changed."""
 
 ModelName = Annotated[str, typer.Argument(metavar="NAME", help="A model in the store.")]
 AllowBreaking = Annotated[
-    bool, typer.Option("--allow-breaking", help="Though programs that call the active release must change.")
+    bool, typer.Option("--allow-breaking", help="Accept it though programs that call the active release must change.")
 ]
-AllowOlder = Annotated[bool, typer.Option("--allow-older", help="Though a later release was active before.")]
+AllowOlder = Annotated[bool, typer.Option("--allow-older", help="Accept it though a later release was active before.")]
 
 
 @app.command("install", rich_help_panel=PANEL, help=folded(_INSTALL_HELP))
@@ -77,12 +134,16 @@ def _install(
     only_add: Annotated[bool, typer.Option("--only-add", help="Do not make them active.")] = False,
     allow_breaking: AllowBreaking = False,
     allow_older: AllowOlder = False,
-    seconds: Annotated[float, typer.Option("--seconds", metavar="S", help="Time for a model's golden rows.")] = 120.0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", metavar="S", help="Refuse what takes longer for its golden rows.")
+    ] = 120.0,
     max_latency: Annotated[
-        float | None, typer.Option("--max-latency", metavar="MS", help="Of a call of one row, in milliseconds.")
+        float | None,
+        typer.Option("--max-latency", metavar="MS", help="Refuse what takes longer for a row, in milliseconds."),
     ] = None,
     max_memory: Annotated[
-        float | None, typer.Option("--max-memory", metavar="MIB", help="Of a process that runs it, in MiB.")
+        float | None,
+        typer.Option("--max-memory", metavar="MIB", help="Refuse what needs more memory to run, in MiB."),
     ] = None,
     signature: Annotated[
         str | None, typer.Option("--signature", metavar="SIG", help="Left out: beside each file, as FILE.sig.")
@@ -107,7 +168,7 @@ def _install(
     )
 
 
-@app.command("list", rich_help_panel=PANEL, help="List the models in the store, their active releases and the others.")
+@app.command("list", rich_help_panel=PANEL, help=folded(_LIST_HELP))
 def _list(json: Json = False) -> None:
     from edge_infer.cli import store
 
@@ -138,18 +199,14 @@ def _activate(
     )
 
 
-@app.command("rollback", rich_help_panel=PANEL, help="Go back to the release that was active before.")
+@app.command("rollback", rich_help_panel=PANEL, help=folded(_ROLLBACK_HELP))
 def _rollback(name: ModelName, json: Json = False) -> None:
     from edge_infer.cli import store
 
     raise typer.Exit(store.rollback(name=name, json=json))
 
 
-@app.command(
-    "remove",
-    rich_help_panel=PANEL,
-    help="Remove a release that is not active (NAME@VERSION), or a model with all its releases.",
-)
+@app.command("remove", rich_help_panel=PANEL, help=folded(_REMOVE_HELP))
 def _remove(
     reference: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="What to remove.")], json: Json = False
 ) -> None:
@@ -158,9 +215,7 @@ def _remove(
     raise typer.Exit(store.remove(reference=reference, json=json))
 
 
-@app.command(
-    "prune", rich_help_panel=PANEL, help="Remove releases that are not needed to go back, and what crashes left behind."
-)
+@app.command("prune", rich_help_panel=PANEL, help=folded(_PRUNE_HELP))
 def _prune(
     keep: Annotated[
         int, typer.Option("--keep", min=0, metavar="N", help="Releases to keep of those active before.")
@@ -172,7 +227,7 @@ def _prune(
     raise typer.Exit(store.prune(keep=keep, json=json))
 
 
-@app.command("log", rich_help_panel=PANEL, help="Show what happened to a model: who did what, when, and how it went.")
+@app.command("log", rich_help_panel=PANEL, help=folded(_LOG_HELP))
 def _log(name: ModelName, json: Json = False) -> None:
     from edge_infer.cli import store
 

@@ -36,17 +36,20 @@ def read_bytes(files: Files, release: Release) -> bytes:
     except OSError as error:
         raise DamagedStoreError(f"{files.shown(path)}: it cannot be read: {error.strerror or error}") from error
     if hashlib.sha256(data).hexdigest() != release.digest:
-        raise DamagedStoreError(f"{files.shown(path)}: its bytes are not those that were installed")
+        told = "its bytes are not those that were installed; install the release again"
+        raise DamagedStoreError(f"{files.shown(path)}: {told}")
     return data
 
 
-def keep_bytes(files: Files, release: Release, data: bytes) -> None:
-    """So that they last. For writers."""
+def keep_bytes(files: Files, release: Release, data: bytes) -> bool:
+    """So that they last; whether they had to be written. For writers."""
     try:
         read_bytes(files, release)
         files.settle(path_of(release))
     except (FileNotFoundError, DamagedStoreError, UnsafePathError):
         files.replace(path_of(release), data)
+        return True
+    return False
 
 
 def remove_all_but(files: Files, needed: Iterable[Release]) -> int:

@@ -206,7 +206,10 @@ class Files:
         above = [self.root]
         while not os.path.isdir(above[-1]):
             above.append(os.path.dirname(above[-1]))
-        os.makedirs(self.root, _FOLDER, exist_ok=True)
+        try:
+            os.makedirs(self.root, _FOLDER, exist_ok=True)
+        except FileNotFoundError as error:  # what /proc says
+            raise StoreWriteError(f"{self.root}: this folder cannot be made; EDGE_INFER_HOME names another") from error
         for folder in above[1:]:
             _flush_path(folder)
 

@@ -13,7 +13,7 @@ from edge_infer.store.journal import complete, read_journal, shorten
 from edge_infer.store.names import check_name, is_name
 from edge_infer.store.state import MOST_BYTES, Event, Release, State, brief, parse_state, render
 
-__all__ = ["commit", "events_of", "forget", "known_names", "read_state", "read_states", "tell"]
+__all__ = ["commit", "events_of", "forget", "known_names", "read_state", "read_states", "settle_state", "tell"]
 
 _MODELS: Final = "models"
 
@@ -80,6 +80,11 @@ def commit(
 def events_of(files: Files, state: State) -> list[Event]:
     """What happened to a model, the oldest event first."""
     return read_journal(files, _journal(state.name), state)
+
+
+def settle_state(files: Files, name: str) -> None:
+    """What is known of a model lasts from now on. For writers."""
+    files.settle(_state_file(name))
 
 
 def forget(files: Files, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import warnings
@@ -21,11 +20,19 @@ from edge_infer.errors import (
 )
 from edge_infer.model import Model
 from edge_infer.options import SessionOptions
-from edge_infer.store import schemas
+from edge_infer.store import here, schemas
+from edge_infer.store.admission import (
+    Allowed,
+    check_follows,
+    circumstances_of,
+    health_of,
+    note_refusal,
+    note_unsigned,
+    refuse_again,
+)
 from edge_infer.store.artifacts import keep_bytes, path_of, read_bytes, remove_all_but, remove_unfinished
 from edge_infer.store.changes import (
     activated,
-    check_order,
     refused,
     rolled_back,
     superseded,
@@ -34,11 +41,11 @@ from edge_infer.store.changes import (
     without_key,
 )
 from edge_infer.store.files import Files
-from edge_infer.store.gate import Limits, check_health
-from edge_infer.store.here import default_folder, machine_fingerprint, now
+from edge_infer.store.gate import Limits
+from edge_infer.store.here import default_folder
 from edge_infer.store.names import Reference, check_name, check_version, parse_reference
-from edge_infer.store.records import commit, events_of, forget, known_names, read_state, read_states, tell
-from edge_infer.store.state import Event, Health, Release, State
+from edge_infer.store.records import commit, events_of, forget, read_state, read_states, settle_state, tell
+from edge_infer.store.state import Event, Release, State
 from edge_infer.store.trust import revoke_key, trust_key, trusted_keys, vouched_for
 
 if TYPE_CHECKING:
@@ -61,12 +68,14 @@ class StoreWarning(UserWarning):
 class Installed(NamedTuple):
     """What an installation did.
 
-    active: whether the release is active now; verdict: "compatible", "widening" or "breaking" for callers of the
-    release that was active before (None where there was none), and how it differs.
+    action: "install", "add" (without making it active), "repair" (its bytes were damaged), or "none", where all was
+    so already; active: whether the release is active now; verdict: "compatible", "widening" or "breaking" for callers
+    of the release that was active before (None where there was none), and how it differs.
     """
 
     name: str
     release: Release
+    action: str
     active: bool
     verdict: str | None
     changes: tuple[schemas.Change, ...]
@@ -122,7 +131,7 @@ class Store:
             except FileNotFoundError:
                 if self.state(wanted.name).of_digest(release.digest) is None:  # removed since its name was read
                     continue
-                error = DamagedStoreError(f"{self._files.shown(path_of(release))}: the file is not there")
+                error = _gone(self._files, release)
             except _UNUSABLE as told:
                 error = told
             failed |= {release.digest}
@@ -130,6 +139,20 @@ class Store:
                 raise error
             self._fall_back(wanted.name, release, error)
         raise DamagedStoreError(f"{reference}: its releases change too often to load one")
+
+    def damage(self, name: str) -> str | None:
+        """What is wrong with the bytes of the active release; None where nothing is, or none is active."""
+        state = self.state(name)
+        release = state.of_digest(state.active)
+        if release is None:
+            return None
+        try:
+            read_bytes(self._files, release)
+        except FileNotFoundError:
+            return str(_gone(self._files, release))
+        except (DamagedStoreError, UnsafePathError) as error:
+            return str(error)
+        return None
 
     def path(self, reference: str) -> str:
         """The file of the active release of a model, or of one of its releases. Raises NotInstalledError."""
@@ -169,7 +192,7 @@ class Store:
         try:
             vouched = vouched_for(self._files, data, shown, signature)
         except SignatureError as error:
-            self._note_unsigned(shown, data, error)
+            note_unsigned(self._files, shown, data, error)
             raise error.at(shown) if shown else error from None
         artifact = parse_artifact(data, source=shown)
         if not artifact.described:
@@ -179,24 +202,22 @@ class Store:
             )
         release, name = _release_of(artifact, vouched), check_name(artifact.manifest.name)
         older = allow_older or (vouched is not None and vouched.rollback_allowed)
-        allowed = _Allowed(breaking=allow_breaking or not activate, older=older or not activate)
-        self._refuse_again(name, release, limits)
+        allowed = Allowed(breaking=allow_breaking or not activate, older=older or not activate)
+        refuse_again(self._files, name, release, limits)
         try:
-            self._check(read_state(self._files, name), artifact, release, allowed)
-            release = release._replace(health=(self._health_of(name, release, data, limits),))
+            check_follows(self._files, read_state(self._files, name), artifact, release, allowed)
+            release = release._replace(health=(health_of(self._files, name, release, data, limits),))
             with self._files.locked():  # what was true before may be so no more
                 vouched_for(self._files, data, shown, signature)
                 state = read_state(self._files, name) or State(name)
-                changes = self._check(state, artifact, release, allowed)
-                keep_bytes(self._files, release, data)
-                after = with_release(state, release)
-                after = activated(after, release) if activate else after
-                commit(self._files, after, "install" if activate else "add", release)
+                changes = check_follows(self._files, state, artifact, release, allowed)
+                action = self._install_under_lock(state, release, data, activate)
         except RefusedError as error:
-            self._note_refusal(name, release, error, limits)
+            note_refusal(self._files, name, release, error, limits)
             raise
         verdict = None if state.active is None or changes is None else schemas.verdict(changes)
-        return Installed(name, release, activate, verdict, tuple(changes or ()))
+        active = activate or state.active == release.digest
+        return Installed(name, release, action, active, verdict, tuple(changes or ()))
 
     def activate(self, reference: str, *, allow_breaking: bool = False, allow_older: bool = False) -> Release:
         """Make an installed release the active one. Raises NotInstalledError, RefusedError, StoreWriteError."""
@@ -207,7 +228,7 @@ class Store:
         with self._files.locked():
             state = self.state(wanted.name)
             release = self._chosen(state, wanted)
-            self._check(state, artifact, release, _Allowed(allow_breaking, allow_older))
+            check_follows(self._files, state, artifact, release, Allowed(allow_breaking, allow_older))
             commit(self._files, activated(state, release), "activate", release)
         return release
 
@@ -327,68 +348,25 @@ class Store:
 
     # --- steps ---
 
-    def _check(
-        self, state: State | None, artifact: Artifact, release: Release, allowed: _Allowed
-    ) -> list[schemas.Change] | None:
-        """Raises RefusedError where a release may not follow the active one; else how it differs from it, None where
-        that one cannot be read."""
-        if state is None:
-            return []
-        same = state.of_version(release.version)
-        if same is not None and same.digest != release.digest:
-            raise RefusedError(
-                "other",
-                f"{state.name}@{release.version} is installed with other content (sha256 {same.digest[:12]}…, this is "
-                f"{release.digest[:12]}…): give the new model another version",
-            )
-        if not allowed.older and release.digest != state.active:
-            check_order(state, release)
-        active = state.of_digest(state.active)
-        if active is None or active.digest == release.digest:
-            return []
-        try:
-            manifest = parse_artifact(read_bytes(self._files, active)).manifest
-        except (EdgeInferError, FileNotFoundError):  # a damaged one is no measure, and is to be replaced
-            return None
-        changes = schemas.compare(manifest, artifact.manifest)
-        if not allowed.breaking and schemas.verdict(changes) == schemas.BREAKING:
-            breaks = "\n".join(f"  {change.what}" for change in changes if change.kind == schemas.BREAKING)
-            raise RefusedError(
-                "breaking",
-                f"{state.name}@{release.version} would break programs that call {active.version}:\n{breaks}\n"
-                "If they are ready for it: --allow-breaking",
-            )
-        return changes
-
-    def _refuse_again(self, name: str, release: Release, limits: Limits | None) -> None:
-        """Raises RefusedError where a release failed here before, and nothing has changed since."""
-        state = read_state(self._files, name)
-        if state is None or (state.of_digest(release.digest) or release).works_on(machine_fingerprint()):
-            return
-        circumstances = _circumstances(limits)
-        for refusal in state.refusals:
-            same = (refusal.digest, refusal.kind, refusal.circumstances) == (release.digest, "unhealthy", circumstances)
-            if same:
-                raise RefusedError(
-                    "unhealthy",
-                    f"{name}@{release.version} was refused at {refusal.when}, and nothing has changed since: "
-                    f"{refusal.reason}",
-                )
-
-    def _health_of(self, name: str, release: Release, data: bytes, limits: Limits | None) -> Health:
-        """What is known already, or found by replaying the goldens."""
-        state, fingerprint = read_state(self._files, name), machine_fingerprint()
-        known = state.of_digest(release.digest) if state else None
-        healthy = [health for health in known.health if health.fingerprint == fingerprint] if known else []
-        if healthy and limits in (None, Limits()):
-            return healthy[-1]
-        found = check_health(data, limits)
-        return Health(fingerprint, now(), found.seconds, found.resident)
+    def _install_under_lock(self, state: State, release: Release, data: bytes, activate: bool) -> str:
+        """What was done; see `Installed`."""
+        written, known = keep_bytes(self._files, release, data), state.of_digest(release.digest)
+        after = with_release(state, release)
+        after = activated(after, release) if activate else after
+        if known is None or after.active != state.active:
+            action = "install" if activate else "add"
+        elif written:
+            action = "repair"
+        else:  # whoever wrote it may have been stopped before it was flushed
+            settle_state(self._files, state.name)
+            return "none"
+        commit(self._files, after, action, release)
+        return action
 
     def _prove(self, name: str, release: Release, data: bytes) -> None:
         """Replay the goldens on the machine as it is now, and note that they came out."""
-        self._refuse_again(name, release, None)
-        health = self._health_of(name, release, data, None)
+        refuse_again(self._files, name, release, None)
+        health = health_of(self._files, name, release, data, None)
         try:
             with self._files.locked():
                 state = self.state(name)
@@ -402,7 +380,7 @@ class Store:
     def _usable(self, name: str, release: Release) -> Artifact:
         """A release that works on this machine. Raises one of `_UNUSABLE`, and FileNotFoundError."""
         data = read_bytes(self._files, release)
-        if not release.works_on(machine_fingerprint()):
+        if not release.works_on(here.machine_fingerprint()):
             self._prove(name, release, data)
         return parse_artifact(data, source=self._files.shown(path_of(release)))
 
@@ -418,7 +396,7 @@ class Store:
                 self._usable(state.name, release)
                 return release
             except FileNotFoundError:
-                error = DamagedStoreError(f"{self._files.shown(path_of(release))}: the file is not there")
+                error = _gone(self._files, release)
             except _UNUSABLE as told:
                 error = told
         raise error
@@ -430,7 +408,7 @@ class Store:
                 state = self.state(name)
                 if state.active != failed.digest or state.previous is None:  # another process was quicker
                     return
-                state = refused(rolled_back(state), failed, error, _circumstances(None))
+                state = refused(rolled_back(state), failed, error, circumstances_of(None))
                 release = state.of_digest(state.active)
                 assert release is not None
                 commit(self._files, state, "fall back", release, detail=str(error))
@@ -441,27 +419,6 @@ class Store:
         warnings.warn(
             f"{name}@{failed.version} failed, and {release.version} is active again: {error}", StoreWarning, 3
         )
-
-    def _note_refusal(self, name: str, release: Release, error: RefusedError, limits: Limits | None = None) -> None:
-        """In the state and the journal of a model that is there; of others, nothing is kept."""
-        try:
-            with self._files.locked():
-                state = read_state(self._files, name)
-                if state is None:
-                    return
-                state = refused(state, release, error, _circumstances(limits))
-                commit(self._files, state, "install", release, result="refused", detail=error.reason)
-        except StoreWriteError:
-            pass  # the refusal itself is what the caller must see
-
-    def _note_unsigned(self, shown: str | None, data: bytes, error: SignatureError) -> None:
-        """By the file's name alone, since nobody vouches for what is in it."""
-        base = os.path.basename(shown or "").removesuffix(".onnx")
-        name = max((name for name in known_names(self._files) if base.startswith(f"{name}-")), key=len, default=None)
-        if name is not None:
-            version = base.removeprefix(f"{name}-")
-            release = Release(version, 0, hashlib.sha256(data).hexdigest(), len(data), now())
-            self._note_refusal(name, release, RefusedError("unsigned", str(error)))
 
     # --- reading ---
 
@@ -491,21 +448,16 @@ class Store:
         near = difflib.get_close_matches(name, names, 1)
         if near:
             return f"no model {name!r} in the store {self.folder} (did you mean {near[0]!r}?)"
-        listed = ", ".join(names[:10]) or "none yet; edge-infer install FILE"
-        return f"no model {name!r} in the store {self.folder}; it has: {listed}"
-
-
-class _Allowed(NamedTuple):
-    breaking: bool
-    older: bool
+        if not names:
+            return f"no model {name!r}: the store {self.folder} is empty (edge-infer install FILE)"
+        return f"no model {name!r} in the store {self.folder}; it has: {', '.join(names[:10])}"
 
 
 # --- small facts ------------------------------------------------------------------------
 
 
-def _circumstances(limits: Limits | None) -> str:
-    """What must change before a release that failed is tried again."""
-    return f"{machine_fingerprint()} {tuple(limits or Limits())}"
+def _gone(files: Files, release: Release) -> DamagedStoreError:
+    return DamagedStoreError(f"{files.shown(path_of(release))}: the file is not there; install the release again")
 
 
 def _release_of(artifact: Artifact, vouched: Verified | None) -> Release:
@@ -515,6 +467,6 @@ def _release_of(artifact: Artifact, vouched: Verified | None) -> Release:
         release=manifest.release,
         digest=artifact.digest,
         size=len(artifact.data),
-        installed=now(),
+        installed=here.now(),
         signed_by=vouched.fingerprint if vouched else None,
     )

@@ -56,6 +56,17 @@ def test_status_tells_in_one_look_what_runs_and_what_was_refused(folder: Path) -
     assert fresh("install", "pets-1.2.0.onnx", "--allow-breaking").code == 0
 
 
+def test_damage_is_shown_by_status_and_mended_by_installing_again(folder: Path) -> None:
+    fresh("install", "pets-1.0.0.onnx")
+    assert fresh("install", "pets-1.0.0.onnx").out == "pets@1.0.0  installed already; nothing to do\n"
+    (path,) = (folder / "home" / "artifacts").iterdir()
+    path.write_bytes(b"?" + path.read_bytes()[1:])
+    assert "DAMAGED" in fresh("status", "pets").out
+    assert "install the release again" in fresh("predict", "pets", json.dumps(ROW)).err
+    assert "repaired" in fresh("install", "pets-1.0.0.onnx").out
+    assert "DAMAGED" not in fresh("status", "pets").out
+
+
 def test_what_cannot_be_done_is_told_without_a_traceback(folder: Path) -> None:
     fresh("install", "pets-1.0.0.onnx")
     (folder / "torn.onnx").write_bytes(artifact("1.1.0")[:2000])

@@ -26,8 +26,8 @@ from edge_infer.errors import (
     UnsafePathError,
     UsageError,
 )
-from edge_infer.store import Store
-from edge_infer.store import store as module
+from edge_infer.store import Store, gate, here
+from edge_infer.store.admission import note_refusal
 from edge_infer.store.gate import Limits, check_health
 from edge_infer.store.names import order_of
 from edge_infer.store.store import StoreWarning
@@ -104,6 +104,18 @@ def test_installing_the_same_file_again_changes_nothing(store: Store) -> None:
         store.install(artifact(version))
     state = store.state("pets")
     assert (active(store), versions(store), len(state.history)) == ("1.1.0", ["1.0.0", "1.1.0"], 1)
+    assert len(store.log("pets")) == 2
+    assert store.install(artifact("1.0.0"), activate=False).action == "none"
+
+
+def test_a_damaged_release_is_repaired_by_installing_it_again(store: Store) -> None:
+    installed = store.install(artifact("1.0.0"))
+    assert store.damage("pets") is None
+    _flip(Path(store.folder, "artifacts", f"{installed.release.digest}.onnx"), 3)
+    assert "install the release again" in str(store.damage("pets"))
+    assert store.install(artifact("1.0.0")).action == "repair"
+    assert store.damage("pets") is None
+    assert [event.action for event in store.log("pets")] == ["install", "repair"]
 
 
 # --- refused ----------------------------------------------------------------------------
@@ -173,7 +185,7 @@ def test_a_long_reason_is_kept_short_and_the_journal_too(store: Store) -> None:
     release = store.state("pets").releases[0]
     journal = Path(store.folder, "models", "pets", "journal.jsonl")
     for _ in range(600):
-        store._note_refusal("pets", release, RefusedError("other", "x" * 100_000))
+        note_refusal(store._files, "pets", release, RefusedError("other", "x" * 100_000))
     assert journal.stat().st_size < 3 << 20
     events = store.log("pets")
     assert [event.number for event in events] == list(range(events[0].number, 602))
@@ -471,7 +483,7 @@ def test_a_torn_line_of_the_journal_costs_that_line_only(store: Store) -> None:
 def test_another_runtime_proves_a_release_anew(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.install(artifact("1.0.0"))
     store.install(artifact("1.1.0"))
-    monkeypatch.setattr(module, "machine_fingerprint", lambda: "another")
+    monkeypatch.setattr(here, "machine_fingerprint", lambda: "another")
     assert store.load("pets").predict(ROW) == pytest.approx(answer("1.1.0"))
     release = store.state("pets").of_version("1.1.0")
     assert release is not None
@@ -486,7 +498,7 @@ def test_a_release_that_fails_on_another_runtime_gives_way_to_the_one_before(
 ) -> None:
     store.install(artifact("1.0.0"))
     store.install(artifact("1.1.0"))
-    monkeypatch.setattr(module, "machine_fingerprint", lambda: "another")
+    monkeypatch.setattr(here, "machine_fingerprint", lambda: "another")
     usual, bad = check_health, artifact("1.1.0")
 
     def failing(data: bytes, limits: Any) -> Any:
@@ -494,13 +506,13 @@ def test_a_release_that_fails_on_another_runtime_gives_way_to_the_one_before(
             raise RefusedError("unhealthy", "goldens: 3 answers differ")
         return usual(data, limits)
 
-    monkeypatch.setattr(module, "check_health", failing)
+    monkeypatch.setattr(gate, "check_health", failing)
     with pytest.warns(StoreWarning, match=r"1\.0\.0 is active again: goldens"):
         assert store.load("pets").predict(ROW) == pytest.approx(answer("1.0.0"))
     with pytest.raises(RefusedError, match="nothing has changed since"):
         store.activate("pets@1.1.0")
-    monkeypatch.setattr(module, "machine_fingerprint", lambda: "a third one")
-    monkeypatch.setattr(module, "check_health", usual)
+    monkeypatch.setattr(here, "machine_fingerprint", lambda: "a third one")
+    monkeypatch.setattr(gate, "check_health", usual)
     assert store.activate("pets@1.1.0").version == "1.1.0"
 
 

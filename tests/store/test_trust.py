@@ -19,8 +19,7 @@ from edge_infer.signing import (
     generate_key,
     sign,
 )
-from edge_infer.store import Store
-from edge_infer.store import store as module
+from edge_infer.store import Store, gate
 from tests.store.releases import ROW, answer, artifact
 
 
@@ -149,13 +148,13 @@ def test_keys_are_named_and_judged_before_they_are_trusted(store: Store, tmp_pat
 def test_a_revocation_during_the_golden_rows_counts(
     trusting: Store, keys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = module.check_health
+    usual = gate.check_health
 
     def slow(*given: Any) -> Any:
         Store(trusting.folder).revoke(keys[0].public.fingerprint)
         return usual(*given)
 
-    monkeypatch.setattr(module, "check_health", slow)
+    monkeypatch.setattr(gate, "check_health", slow)
     with pytest.raises(RevokedKeyError):
         trusting.install(artifact("1.0.0"), signature=signed("1.0.0", keys[0]))
     assert trusting.names() == []
