@@ -82,7 +82,7 @@ minimal: $(STAMP) ## Prove that the wheel works alone, without the converter's d
 newest: $(STAMP) ## Run a short form of the conversion tests with the newest releases of all libraries
 	@rm -rf "$(VENV)-newest"; $(BIN)/python -m venv "$(VENV)-newest"
 	@"$(VENV)-newest/bin/python" -m pip install $(PIP_QUIET) --upgrade "pip>=25.1"
-	@"$(VENV)-newest/bin/python" -m pip install $(PIP_QUIET) --editable ".[convert,secure,skops]" --group span
+	@"$(VENV)-newest/bin/python" -m pip install $(PIP_QUIET) --editable ".[convert,secure,skops,update]" --group span
 	@"$(VENV)-newest/bin/python" -m pip freeze --exclude-editable
 	@"$(VENV)-newest/bin/python" -m pytest -q $(SPAN_TESTS)
 
@@ -117,7 +117,7 @@ lock: ## Write requirements/*.lock anew: the newest releases, and the lowest tha
 	$$pip install $(PIP_QUIET) uv; \
 	{ echo "# The lowest versions that pyproject.toml allows. Written by \`make lock\`: do not edit."; \
 	  "$$folder/venv/bin/uv" pip compile --quiet --resolution lowest-direct --python-version 3.11 --no-header \
-	      --no-annotate --extra convert --extra secure --extra skops --group span pyproject.toml; } > $(LOWEST); \
+	      --no-annotate --extra convert --extra secure --extra skops --extra update --group span pyproject.toml; } > $(LOWEST); \
 	"$(LOCK_PYTHON)" -m venv --clear "$$folder/venv"; \
 	$$pip install $(PIP_QUIET) model-signing pyOpenSSL; \
 	{ echo "# The public tool that signatures are checked against, and all it needs. Written by \`make lock\`: do not edit."; \
