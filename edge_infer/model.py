@@ -15,6 +15,7 @@ from edge_infer.errors import MethodError, UsageError
 from edge_infer.graphs import Graphs
 from edge_infer.manifest import Manifest
 from edge_infer.method import Method
+from edge_infer.observed import Observer, observed
 from edge_infer.options import SessionOptions
 from edge_infer.prepared import Prepared, prepare
 from edge_infer.tensors import Packer
@@ -77,7 +78,6 @@ class _IfConverted:
 
     def __init__(self, method: Callable[[Model, Any], Any]) -> None:
         self._method = method
-        self._needs = "predict_proba" if method.__name__ == "predict_log_proba" else method.__name__
         self.__doc__ = method.__doc__
 
     @overload
@@ -87,7 +87,7 @@ class _IfConverted:
     def __get__(self, model: Model | None, owner: type[Model]) -> Any:
         if model is None:
             return self
-        if self._needs not in model._decoders or self._method.__name__ in model._manifest.missing_methods:
+        if not model._has(self._method.__name__):
             raise model._no_method(self._method.__name__)
         return self._method.__get__(model, owner)
 
@@ -104,8 +104,13 @@ class Model:
     parent used more than one thread must load the model again: threads do not survive a fork.
     """
 
-    def __init__(self, artifact: Artifact, options: SessionOptions | None = None) -> None:
-        """Does all costly work once. `artifact` comes from `read_artifact` or `parse_artifact`. Raises as `load`."""
+    def __init__(
+        self, artifact: Artifact, options: SessionOptions | None = None, *, observer: Observer | None = None
+    ) -> None:
+        """Does all costly work once. `artifact` comes from `read_artifact` or `parse_artifact`. Raises as `load`.
+
+        observer: told of every call; without one, a call takes no longer.
+        """
         self._options = options_for(artifact) if options is None else _known(options)
         self._origin: Any = os.path.abspath(artifact.source) if artifact.source else artifact.data
         self._artifact = artifact
@@ -117,11 +122,15 @@ class Model:
             name: Method(self._graphs, packer, decoder, artifact.source) for name, decoder in self._decoders.items()
         }
         self._prepared = self._prepare()
+        self._observer = observer
+        if observer is not None:
+            for name in self.methods:
+                vars(self)[name] = observed(name, getattr(self, name), observer)
 
     def _prepare(self) -> list[Prepared]:
         """The short way of each method that has one, set on this model in place of the method of the class."""
         made: list[Prepared] = []
-        for name in self._methods.keys() - self._manifest.missing_methods.keys():
+        for name in self._methods.keys() & set(self.methods):
             try:
                 way = prepare(self._graphs, self._packer, self._decoders[name], self._methods[name])
             except ValueError:  # there is none
@@ -186,12 +195,22 @@ class Model:
             return self._methods[method](data)
         return Method(graphs, self._packer, self._decoders[method], self._artifact.source)(data)
 
+    def _has(self, method: str) -> bool:
+        needs = "predict_proba" if method == "predict_log_proba" else method
+        return needs in self._decoders and method not in self._manifest.missing_methods
+
     def _no_method(self, method: str) -> MethodError:
         given = ", ".join(self._decoders) or "only run()"
         reason = self._manifest.missing_methods.get(method, "the original model has no such method")
         return MethodError(f"no {method}: {reason}. This model has: {given}", name=method, obj=self)
 
     # --- what the model is ---
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Those of the class's methods that this model has, as its original had them: "predict", …"""
+        named = (name for name, value in vars(Model).items() if isinstance(value, _IfConverted))
+        return tuple(name for name in named if self._has(name))
 
     @property
     def manifest(self) -> Manifest:
@@ -235,10 +254,12 @@ class Model:
     def close(self) -> None:
         """Release the session's memory now rather than when the model is collected."""
         self._graphs.close()
-        for name in self._methods:
+        for name in self.methods:
             vars(self).pop(name, None)  # the class's own says that the model is closed
         for way in self._prepared:
             way.close()
+        if self._observer is not None:
+            self._observer.closed()
 
     def __enter__(self) -> Self:
         return self
