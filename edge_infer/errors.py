@@ -240,7 +240,7 @@ class StoreWriteError(StoreError):
 class RefusedError(StoreError):
     """A release that may not become active.
 
-    kind: "older", "breaking", "unhealthy", "slow", "revoked", "unsigned" or "other".
+    kind: "older", "breaking", "unhealthy", "slow", "trial", "revoked", "unsigned" or "other".
     """
 
     def __init__(self, kind: str, reason: str) -> None:

@@ -71,14 +71,15 @@ def check_follows(
 def refuse_again(files: Files, name: str, release: Release, limits: Limits | None) -> None:
     """Raises RefusedError where a release failed here before, and nothing has changed since."""
     state = read_state(files, name)
-    if state is None or (state.of_digest(release.digest) or release).works_on(here.machine_fingerprint()):
+    if state is None:
         return
-    circumstances = circumstances_of(limits)
+    healthy = (state.of_digest(release.digest) or release).works_on(here.machine_fingerprint())
+    kinds = ("trial",) if healthy else ("trial", "unhealthy")
     for refusal in state.refusals:
-        same = (refusal.digest, refusal.kind, refusal.circumstances) == (release.digest, "unhealthy", circumstances)
-        if same:
+        known = refusal.digest == release.digest and refusal.kind in kinds
+        if known and refusal.circumstances == circumstances_of(limits):
             raise RefusedError(
-                "unhealthy",
+                refusal.kind,
                 f"{name}@{release.version} was refused at {refusal.when}, and nothing has changed since: "
                 f"{refusal.reason}",
             )

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from edge_infer.artifact import Artifact, is_encrypted, parse_artifact, read_model_file
 from edge_infer.errors import (
     DamagedStoreError,
-    EdgeInferError,
-    NotInstalledError,
     RefusedError,
     SignatureError,
-    StoreWriteError,
     UnsafePathError,
     UsageError,
 )
@@ -24,7 +20,6 @@ from edge_infer.store import here, schemas
 from edge_infer.store.admission import (
     Allowed,
     check_follows,
-    circumstances_of,
     health_of,
     note_refusal,
     note_unsigned,
@@ -33,7 +28,6 @@ from edge_infer.store.admission import (
 from edge_infer.store.artifacts import keep_bytes, path_of, read_bytes, remove_all_but, remove_unfinished
 from edge_infer.store.changes import (
     activated,
-    refused,
     rolled_back,
     superseded,
     with_release,
@@ -43,9 +37,13 @@ from edge_infer.store.changes import (
 from edge_infer.store.files import Files
 from edge_infer.store.gate import Limits
 from edge_infer.store.here import default_folder
+from edge_infer.store.loading import StoreWarning, last_usable, load, usable
+from edge_infer.store.lookup import chosen, gone, names_of, state_of
 from edge_infer.store.names import Reference, check_name, check_version, parse_reference
+from edge_infer.store.on_trial import confirm, forget_starts, new_trial
 from edge_infer.store.records import commit, events_of, forget, read_state, read_states, settle_state, tell
 from edge_infer.store.state import Event, Release, State
+from edge_infer.store.trial import Terms, described
 from edge_infer.store.trust import revoke_key, trust_key, trusted_keys, vouched_for
 
 if TYPE_CHECKING:
@@ -53,30 +51,24 @@ if TYPE_CHECKING:
 
 __all__ = ["Installed", "Store", "StoreWarning"]
 
-#: Of a release that another one stands in for.
-_UNUSABLE: Final = (RefusedError, DamagedStoreError, UnsafePathError)
-_TRIES: Final = 10  # of a reader whose release is removed under it
-_KEPT_HEALTH: Final = 8
 _FINGERPRINT: Final = re.compile("[0-9a-f]{64}")
 _LEAST_DIGITS: Final = 8  # of a fingerprint that is not given whole
-
-
-class StoreWarning(UserWarning):
-    """The store did something by itself, such as falling back to the release before."""
 
 
 class Installed(NamedTuple):
     """What an installation did.
 
     action: "install", "add" (without making it active), "repair" (its bytes were damaged), or "none", where all was
-    so already; active: whether the release is active now; verdict: "compatible", "widening" or "breaking" for callers
-    of the release that was active before (None where there was none), and how it differs.
+    so already; active: whether the release is active now; on_trial: whether it is so on trial; verdict: "compatible",
+    "widening" or "breaking" for callers of the release that was active before (None where there was none), and how it
+    differs.
     """
 
     name: str
     release: Release
     action: str
     active: bool
+    on_trial: bool
     verdict: str | None
     changes: tuple[schemas.Change, ...]
 
@@ -96,15 +88,11 @@ class Store:
 
     def names(self) -> list[str]:
         """The models that have a release, and those whose state is damaged, which `state` tells."""
-        states, damaged = read_states(self._files)
-        return sorted([*(state.name for state in states if state.releases), *damaged])
+        return names_of(self._files)
 
     def state(self, name: str) -> State:
         """All that is known of a model. Raises NotInstalledError."""
-        found = read_state(self._files, check_name(name))
-        if found is None:
-            raise NotInstalledError(self._absent(name))
-        return found
+        return state_of(self._files, name)
 
     def log(self, name: str) -> list[Event]:
         """What happened to a model, the oldest event first. Raises NotInstalledError."""
@@ -121,24 +109,7 @@ class Store:
             RefusedError: it does not work on this machine, and there is none to fall back to.
             DamagedStoreError: its bytes are not those that were installed.
         """
-        wanted, failed = parse_reference(reference), frozenset[str]()
-        for _ in range(_TRIES):
-            state = self.state(wanted.name)
-            release = self._chosen(state, wanted, failed)
-            error: EdgeInferError
-            try:
-                return Model(self._usable(wanted.name, release), options)
-            except FileNotFoundError:
-                if self.state(wanted.name).of_digest(release.digest) is None:  # removed since its name was read
-                    continue
-                error = _gone(self._files, release)
-            except _UNUSABLE as told:
-                error = told
-            failed |= {release.digest}
-            if wanted.version is not None or failed.issuperset(state.history):
-                raise error
-            self._fall_back(wanted.name, release, error)
-        raise DamagedStoreError(f"{reference}: its releases change too often to load one")
+        return load(self._files, reference, options)
 
     def damage(self, name: str) -> str | None:
         """What is wrong with the bytes of the active release; None where nothing is, or none is active."""
@@ -149,7 +120,7 @@ class Store:
         try:
             read_bytes(self._files, release)
         except FileNotFoundError:
-            return str(_gone(self._files, release))
+            return str(gone(self._files, release))
         except (DamagedStoreError, UnsafePathError) as error:
             return str(error)
         return None
@@ -157,7 +128,7 @@ class Store:
     def path(self, reference: str) -> str:
         """The file of the active release of a model, or of one of its releases. Raises NotInstalledError."""
         wanted = parse_reference(reference)
-        return self._files.shown(path_of(self._chosen(self.state(wanted.name), wanted)))
+        return self._files.shown(path_of(chosen(self.state(wanted.name), wanted)))
 
     # --- changing ---
 
@@ -170,13 +141,14 @@ class Store:
         allow_older: bool = False,
         limits: Limits | None = None,
         signature: str | os.PathLike[str] | bytes | None = None,
+        trial: Terms | None = None,
     ) -> Installed:
         """Check an artifact, replay its goldens in a process of its own, and only then make it the active release.
 
         activate: False only adds it to the releases; allow_breaking: though callers of the active release must change;
         allow_older: though its release number, or version, is below one that was active; limits: see `gate.Limits`;
         signature: a file, or its bytes; left out, the file beside `source`, under its name and ".sig". It is looked at
-        where a key is trusted (`trust`), and before anything else.
+        where a key is trusted (`trust`), and before anything else; trial: see `activate`.
 
         Raises:
             SignatureError: no trusted key has signed it.
@@ -200,6 +172,7 @@ class Store:
                 f"{shown or 'these bytes'}: a plain ONNX file has no name, no version and no golden rows to prove it "
                 "by; convert the model with edge-infer, or load the file by its path"
             )
+        begun = new_trial(trial)
         release, name = _release_of(artifact, vouched), check_name(artifact.manifest.name)
         older = allow_older or (vouched is not None and vouched.rollback_allowed)
         allowed = Allowed(breaking=allow_breaking or not activate, older=older or not activate)
@@ -211,26 +184,52 @@ class Store:
                 vouched_for(self._files, data, shown, signature)
                 state = read_state(self._files, name) or State(name)
                 changes = check_follows(self._files, state, artifact, release, allowed)
-                action = self._install_under_lock(state, release, data, activate)
+                after = with_release(state, release)
+                if activate and state.active != release.digest:
+                    after = activated(after, release, begun)
+                action = self._install_under_lock(state, after, release, data, activate)
         except RefusedError as error:
             note_refusal(self._files, name, release, error, limits)
             raise
         verdict = None if state.active is None or changes is None else schemas.verdict(changes)
-        active = activate or state.active == release.digest
-        return Installed(name, release, action, active, verdict, tuple(changes or ()))
+        active = after.active == release.digest
+        return Installed(
+            name, release, action, active, active and after.trial is not None, verdict, tuple(changes or ())
+        )
 
-    def activate(self, reference: str, *, allow_breaking: bool = False, allow_older: bool = False) -> Release:
-        """Make an installed release the active one. Raises NotInstalledError, RefusedError, StoreWriteError."""
+    def activate(
+        self,
+        reference: str,
+        *,
+        allow_breaking: bool = False,
+        allow_older: bool = False,
+        trial: Terms | None = None,
+    ) -> Release:
+        """Make an installed release the active one.
+
+        trial: it must do this to stay, or else the release before it is active again, whoever finds it out: the process
+        that uses it, or the next one that loads it. Where nothing was active before, there is nothing to go back to,
+        and so no trial. Without one, a release that is on trial is confirmed.
+
+        Raises NotInstalledError, RefusedError, StoreWriteError.
+        """
+        begun = new_trial(trial)
         wanted = parse_reference(reference)
         if wanted.version is None:
             raise UsageError(f"{reference!r}: expected NAME@VERSION, since a model may have several releases")
-        artifact = self._usable(wanted.name, self._chosen(self.state(wanted.name), wanted))
+        artifact = usable(self._files, wanted.name, chosen(self.state(wanted.name), wanted))
         with self._files.locked():
             state = self.state(wanted.name)
-            release = self._chosen(state, wanted)
+            release = chosen(state, wanted)
             check_follows(self._files, state, artifact, release, Allowed(allow_breaking, allow_older))
-            commit(self._files, activated(state, release), "activate", release)
+            after = activated(state, release, begun)
+            commit(self._files, after, "activate", release, detail=_detail(after))
         return release
+
+    def mark_good(self, name: str) -> Release:
+        """The active release stays, and its trial, if it is on one, ends. Raises NotInstalledError, StoreWriteError."""
+        chosen(self.state(name), Reference(name))
+        return chosen(confirm(self._files, name) or self.state(name), Reference(name))
 
     def rollback(self, name: str) -> Release:
         """Go back to the release that was active before; one that cannot be used any more is passed over.
@@ -241,7 +240,7 @@ class Store:
             StoreWriteError: nothing was changed.
         """
         seen = self.state(name)
-        release = self._last_usable(seen)
+        release = last_usable(self._files, seen)
         with self._files.locked():
             state = self.state(name)
             if (state.active, state.history) != (seen.active, seen.history):
@@ -269,11 +268,16 @@ class Store:
                 forget(self._files, wanted.name)
                 return []
             if wanted.version is None:
-                gone, left = state.releases, state._replace(releases=(), active=None, since=None, history=())
+                none = state._replace(releases=(), active=None, since=None, history=(), trial=None)
+                gone, left = state.releases, none
             else:
-                release = self._chosen(state, wanted)
+                release = chosen(state, wanted)
                 if release.digest == state.active:
                     raise UsageError(f"{reference} is active; activate another release first, or remove {wanted.name}")
+                if state.trial is not None and release.digest == state.previous:
+                    raise UsageError(
+                        f"{reference} is what the release on trial goes back to; edge-infer mark-good or rollback first"
+                    )
                 gone, left = (release,), without(state, {release.digest})
             if gone:
                 told = gone[0] if wanted.version else gone[0]._replace(version="all", digest="")
@@ -338,6 +342,7 @@ class Store:
             freed += self._remove_unused()
             states, damaged = read_states(self._files)
             for state in states:
+                forget_starts(self._files, state)
                 gone = superseded(state, keep)
                 if gone:
                     told = gone[-1]._replace(version=", ".join(release.version for release in gone[:5]))
@@ -348,11 +353,9 @@ class Store:
 
     # --- steps ---
 
-    def _install_under_lock(self, state: State, release: Release, data: bytes, activate: bool) -> str:
+    def _install_under_lock(self, state: State, after: State, release: Release, data: bytes, activate: bool) -> str:
         """What was done; see `Installed`."""
         written, known = keep_bytes(self._files, release, data), state.of_digest(release.digest)
-        after = with_release(state, release)
-        after = activated(after, release) if activate else after
         if known is None or after.active != state.active:
             action = "install" if activate else "add"
         elif written:
@@ -360,104 +363,20 @@ class Store:
         else:  # whoever wrote it may have been stopped before it was flushed
             settle_state(self._files, state.name)
             return "none"
-        commit(self._files, after, action, release)
+        commit(self._files, after, action, release, detail=_detail(after) if action == "install" else "")
         return action
-
-    def _prove(self, name: str, release: Release, data: bytes) -> None:
-        """Replay the goldens on the machine as it is now, and note that they came out."""
-        refuse_again(self._files, name, release, None)
-        health = health_of(self._files, name, release, data, None)
-        try:
-            with self._files.locked():
-                state = self.state(name)
-                known = state.of_digest(release.digest)
-                if known is not None:
-                    proven = known._replace(health=(*known.health, health)[-_KEPT_HEALTH:])
-                    commit(self._files, with_release(state, proven), "prove", proven)
-        except StoreWriteError as error:
-            warnings.warn(f"{name}: proven on this machine, which cannot be noted: {error}", StoreWarning, 3)
-
-    def _usable(self, name: str, release: Release) -> Artifact:
-        """A release that works on this machine. Raises one of `_UNUSABLE`, and FileNotFoundError."""
-        data = read_bytes(self._files, release)
-        if not release.works_on(here.machine_fingerprint()):
-            self._prove(name, release, data)
-        return parse_artifact(data, source=self._files.shown(path_of(release)))
-
-    def _last_usable(self, state: State) -> Release:
-        """Of those that were active before."""
-        error: EdgeInferError = NotInstalledError(
-            f"{state.name}: no release was active before this one; nothing to go back to"
-        )
-        for digest in reversed(state.history):
-            release = state.of_digest(digest)
-            assert release is not None  # the state's parser sees to that
-            try:
-                self._usable(state.name, release)
-                return release
-            except FileNotFoundError:
-                error = _gone(self._files, release)
-            except _UNUSABLE as told:
-                error = told
-        raise error
-
-    def _fall_back(self, name: str, failed: Release, error: EdgeInferError) -> None:
-        """From a release that fails to the one before it; where that cannot be written, for this load only."""
-        try:
-            with self._files.locked():
-                state = self.state(name)
-                if state.active != failed.digest or state.previous is None:  # another process was quicker
-                    return
-                state = refused(rolled_back(state), failed, error, circumstances_of(None))
-                release = state.of_digest(state.active)
-                assert release is not None
-                commit(self._files, state, "fall back", release, detail=str(error))
-        except StoreWriteError as unwritten:
-            told = f"{name}@{failed.version} failed, and the release before it is loaded: {error}\n{unwritten}"
-            warnings.warn(told, StoreWarning, 3)
-            return
-        warnings.warn(
-            f"{name}@{failed.version} failed, and {release.version} is active again: {error}", StoreWarning, 3
-        )
-
-    # --- reading ---
-
-    def _chosen(self, state: State, wanted: Reference, failed: frozenset[str] = frozenset()) -> Release:
-        """The release that is asked for; the active one, or of those before it the last that has not failed."""
-        if wanted.version is None:
-            standing = [digest for digest in (*state.history, state.active) if digest not in failed]
-            release = state.of_digest(standing[-1] if standing else None)
-            if release is None:
-                raise NotInstalledError(f"{wanted.name}: no release is active; edge-infer activate NAME@VERSION")
-            return release
-        release = state.of_version(wanted.version)
-        if release is None:
-            there = ", ".join(each.version for each in state.releases) or "none"
-            raise NotInstalledError(f"{wanted}: there is no such release; installed: {there}")
-        return release
 
     def _remove_unused(self) -> int:
         """The bytes that were freed; none while a state cannot be read, which may need them. For writers."""
         states, damaged = read_states(self._files)
         return 0 if damaged else remove_all_but(self._files, [each for state in states for each in state.releases])
 
-    def _absent(self, name: str) -> str:
-        import difflib
-
-        names = self.names()
-        near = difflib.get_close_matches(name, names, 1)
-        if near:
-            return f"no model {name!r} in the store {self.folder} (did you mean {near[0]!r}?)"
-        if not names:
-            return f"no model {name!r}: the store {self.folder} is empty (edge-infer install FILE)"
-        return f"no model {name!r} in the store {self.folder}; it has: {', '.join(names[:10])}"
-
 
 # --- small facts ------------------------------------------------------------------------
 
 
-def _gone(files: Files, release: Release) -> DamagedStoreError:
-    return DamagedStoreError(f"{files.shown(path_of(release))}: the file is not there; install the release again")
+def _detail(state: State) -> str:
+    return "" if state.trial is None else described(state.trial.terms)
 
 
 def _release_of(artifact: Artifact, vouched: Verified | None) -> Release:
