@@ -32,7 +32,7 @@ __all__ = [
 _DONE = {
     "install": "active",
     "add": "installed; edge-infer activate makes it the active one",
-    "repair": "repaired: its bytes had been damaged",
+    "repair": "repaired: its bytes had been damaged, or were encrypted otherwise",
     "none": "installed already; nothing to do",
 }
 _LEAD = 10  # the width of names
@@ -48,12 +48,13 @@ def install(
     limits: Limits,
     signature: str | None,
     trial: Terms | None,
+    identity: str | None,
     json: bool,
 ) -> int:
     """Each file in turn; the first that is refused ends it, and what was done before is told all the same."""
     if signature is not None and len(files) > 1:
         raise UsageError("--signature is of one file; install one at a time, or put each signature beside its file")
-    store = Store()
+    store = Store(identity=identity)
     done: list[Installed] = []
     try:
         for file in files:
@@ -146,8 +147,10 @@ def _show_damaged(damaged: dict[str, str]) -> int:
     return int(bool(damaged))
 
 
-def activate(*, reference: str, allow_breaking: bool, allow_older: bool, trial: Terms | None, json: bool) -> int:
-    store, name = Store(), reference.partition("@")[0]
+def activate(
+    *, reference: str, allow_breaking: bool, allow_older: bool, trial: Terms | None, identity: str | None, json: bool
+) -> int:
+    store, name = Store(identity=identity), reference.partition("@")[0]
     release = store.activate(reference, allow_breaking=allow_breaking, allow_older=allow_older, trial=trial)
     return _told(name, release, "active" + _trial_note(store.state(name).trial is not None, wanted=trial), json)
 
@@ -166,8 +169,8 @@ def terms_of(trial: str | None, errors: int, latency: float | None) -> Terms | N
     return parse_terms(trial)._replace(errors=errors, latency=seconds).checked()
 
 
-def rollback(*, name: str, json: bool) -> int:
-    return _told(name, Store().rollback(name), "active again", json)
+def rollback(*, name: str, identity: str | None, json: bool) -> int:
+    return _told(name, Store(identity=identity).rollback(name), "active again", json)
 
 
 def remove(*, reference: str, json: bool) -> int:
@@ -251,6 +254,8 @@ def _card(state: State, fingerprint: str, damage: str | None) -> None:
         _fact("proven", _proof(release, fingerprint))
         _fact("signed", f"by the key {release.signed_by}" if release.signed_by else "no signature was checked")
         _fact("sha256", release.digest)
+        if release.encrypted is not None:
+            _fact("kept", "encrypted (age); decrypted in memory only")
     if state.trial is not None:
         _fact("on trial", _trial(state.trial))
     _fact("before", before.version if before else "none: there is nothing to roll back to")

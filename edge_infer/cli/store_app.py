@@ -59,7 +59,8 @@ Example:
   edge-infer activate titanic@1.1.0
   edge-infer activate titanic@1.2.0 --trial 1000,24h --trial-latency 5
 
---json prints one object: name, version, release, digest, size, installed, signed_by, health."""
+--json prints one object: name, version, release, digest, size, installed, signed_by,
+encrypted, health."""
 
 _MARK_GOOD_HELP = """\
 Confirm the active release: its trial ends, and it stays.
@@ -153,12 +154,23 @@ TrialLatency = Annotated[
     float | None,
     typer.Option("--trial-latency", metavar="MS", help="That the median call on trial may take, in milliseconds."),
 ]
+Identity = Annotated[
+    str | None,
+    typer.Option(
+        "--identity",
+        metavar="FILE",
+        help="The secret that opens encrypted models. Left out: what EDGE_INFER_IDENTITY names.",
+    ),
+]
 AllowOlder = Annotated[bool, typer.Option("--allow-older", help="Accept it though a later release was active before.")]
 
 
 @app.command("install", rich_help_panel=PANEL, help=folded(_INSTALL_HELP))
 def _install(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Models: .onnx files made by edge-infer.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Models: .onnx files made by edge-infer, or .onnx.age encrypted ones."),
+    ],
     only_add: Annotated[bool, typer.Option("--only-add", help="Do not make them active.")] = False,
     allow_breaking: AllowBreaking = False,
     allow_older: AllowOlder = False,
@@ -179,6 +191,7 @@ def _install(
     trial: Trial = None,
     trial_errors: TrialErrors = 0,
     trial_latency: TrialLatency = None,
+    identity: Identity = None,
     json: Json = False,
 ) -> None:
     from edge_infer.cli import store
@@ -195,6 +208,7 @@ def _install(
             limits=Limits(seconds, latency, memory),
             signature=signature,
             trial=store.terms_of(trial, trial_errors, trial_latency),
+            identity=identity,
             json=json,
         )
     )
@@ -225,6 +239,7 @@ def _activate(
     trial: Trial = None,
     trial_errors: TrialErrors = 0,
     trial_latency: TrialLatency = None,
+    identity: Identity = None,
     json: Json = False,
 ) -> None:
     from edge_infer.cli import store
@@ -232,7 +247,12 @@ def _activate(
     terms = store.terms_of(trial, trial_errors, trial_latency)
     raise typer.Exit(
         store.activate(
-            reference=reference, allow_breaking=allow_breaking, allow_older=allow_older, trial=terms, json=json
+            reference=reference,
+            allow_breaking=allow_breaking,
+            allow_older=allow_older,
+            trial=terms,
+            identity=identity,
+            json=json,
         )
     )
 
@@ -245,10 +265,10 @@ def _mark_good(name: ModelName, json: Json = False) -> None:
 
 
 @app.command("rollback", rich_help_panel=PANEL, help=folded(_ROLLBACK_HELP))
-def _rollback(name: ModelName, json: Json = False) -> None:
+def _rollback(name: ModelName, identity: Identity = None, json: Json = False) -> None:
     from edge_infer.cli import store
 
-    raise typer.Exit(store.rollback(name=name, json=json))
+    raise typer.Exit(store.rollback(name=name, identity=identity, json=json))
 
 
 @app.command("remove", rich_help_panel=PANEL, help=folded(_REMOVE_HELP))

@@ -6,10 +6,11 @@ import sys
 import warnings
 from typing import Final
 
-from edge_infer.artifact import Artifact, parse_artifact
+from edge_infer.artifact import Artifact
 from edge_infer.errors import (
     ArtifactError,
     DamagedStoreError,
+    DecryptionError,
     EdgeInferError,
     InferenceError,
     NotInstalledError,
@@ -22,7 +23,7 @@ from edge_infer.model import Model
 from edge_infer.options import SessionOptions
 from edge_infer.store import here
 from edge_infer.store.admission import circumstances_of, health_of, refuse_again
-from edge_infer.store.artifacts import path_of, read_bytes
+from edge_infer.store.artifacts import Identity, read_artifact_of
 from edge_infer.store.changes import refused, rolled_back, with_release
 from edge_infer.store.files import Files
 from edge_infer.store.lookup import chosen, gone, state_of
@@ -45,7 +46,7 @@ class StoreWarning(UserWarning):
     """The store did something by itself, such as falling back to the release before."""
 
 
-def load(files: Files, reference: str, options: SessionOptions | None) -> Model:
+def load(files: Files, reference: str, options: SessionOptions | None, identity: Identity) -> Model:
     """See `Store.load`."""
     wanted, failed = parse_reference(reference), frozenset[str]()
     for _ in range(_TRIES):
@@ -55,7 +56,7 @@ def load(files: Files, reference: str, options: SessionOptions | None) -> Model:
         release = chosen(state, wanted, failed)
         error: EdgeInferError
         try:
-            return _loaded(files, wanted.name, release, options, tracker)
+            return _loaded(files, wanted.name, release, options, identity, tracker)
         except FileNotFoundError:
             if state_of(files, wanted.name).of_digest(release.digest) is None:  # removed since its name was read
                 continue
@@ -63,7 +64,7 @@ def load(files: Files, reference: str, options: SessionOptions | None) -> Model:
         except _UNUSABLE as told:
             error = told
         except _BROKEN as told:
-            if tracker is None:
+            if tracker is None or isinstance(told, DecryptionError):
                 raise
             error = told
         failed |= {release.digest}
@@ -73,15 +74,15 @@ def load(files: Files, reference: str, options: SessionOptions | None) -> Model:
     raise DamagedStoreError(f"{reference}: its releases change too often to load one")
 
 
-def usable(files: Files, name: str, release: Release) -> Artifact:
-    """A release that works on this machine. Raises one of `_UNUSABLE`, and FileNotFoundError."""
-    data = read_bytes(files, release)
+def usable(files: Files, name: str, release: Release, identity: Identity) -> Artifact:
+    """A release that works on this machine. Raises one of `_UNUSABLE`, FileNotFoundError, and as `decrypt` does."""
+    artifact = read_artifact_of(files, release, identity)
     if not release.works_on(here.machine_fingerprint()):
-        _prove(files, name, release, data)
-    return parse_artifact(data, source=files.shown(path_of(release)))
+        _prove(files, name, release, artifact.data)
+    return artifact
 
 
-def last_usable(files: Files, state: State) -> Release:
+def last_usable(files: Files, state: State, identity: Identity) -> Release:
     """Of those that were active before. Raises NotInstalledError, RefusedError, DamagedStoreError."""
     error: EdgeInferError = NotInstalledError(
         f"{state.name}: no release was active before this one; nothing to go back to"
@@ -90,7 +91,7 @@ def last_usable(files: Files, state: State) -> Release:
         release = state.of_digest(digest)
         assert release is not None  # the state's parser sees to that
         try:
-            usable(files, state.name, release)
+            usable(files, state.name, release, identity)
             return release
         except FileNotFoundError:
             error = gone(files, release)
@@ -100,10 +101,15 @@ def last_usable(files: Files, state: State) -> Release:
 
 
 def _loaded(
-    files: Files, name: str, release: Release, options: SessionOptions | None, tracker: Tracker | None
+    files: Files,
+    name: str,
+    release: Release,
+    options: SessionOptions | None,
+    identity: Identity,
+    tracker: Tracker | None,
 ) -> Model:
     try:
-        return Model(usable(files, name, release), options, observer=tracker)
+        return Model(usable(files, name, release, identity), options, observer=tracker)
     except BaseException:
         if tracker is not None:
             tracker.closed()

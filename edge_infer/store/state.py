@@ -50,7 +50,11 @@ class Health(NamedTuple):
 
 
 class Release(NamedTuple):
-    """An installed release. digest: sha256 of the model's bytes, in hex; release: its number, which only grows."""
+    """An installed release.
+
+    digest: sha256 of the model's bytes, in hex; release: its number, which only grows; encrypted: sha256 of the age
+    file, which is what is kept of one that came encrypted.
+    """
 
     version: str
     release: int
@@ -58,6 +62,7 @@ class Release(NamedTuple):
     size: int
     installed: str
     signed_by: str | None = None  # the key's fingerprint
+    encrypted: str | None = None
     health: tuple[Health, ...] = ()
 
     def works_on(self, fingerprint: str) -> bool:
@@ -168,6 +173,7 @@ def _release(node: Node) -> Release:
         size=node.get("size").integer(),
         installed=node.get("installed").text(),
         signed_by=_text(node.find("signed_by")),
+        encrypted=_digest(node.find("encrypted")),
         health=tuple(_health(item) for item in node.get("health").list(_MOST_RELEASES)),
     )
 

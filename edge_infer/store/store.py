@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from edge_infer.artifact import Artifact, is_encrypted, parse_artifact, read_model_file
+from edge_infer.artifact import Artifact, decrypted, is_encrypted, parse_artifact, read_model_file
 from edge_infer.errors import (
     DamagedStoreError,
     RefusedError,
@@ -25,7 +26,14 @@ from edge_infer.store.admission import (
     note_unsigned,
     refuse_again,
 )
-from edge_infer.store.artifacts import keep_bytes, path_of, read_bytes, remove_all_but, remove_unfinished
+from edge_infer.store.artifacts import (
+    Identity,
+    keep_bytes,
+    path_of,
+    remove_all_but,
+    remove_unfinished,
+    stored_bytes,
+)
 from edge_infer.store.changes import (
     activated,
     rolled_back,
@@ -58,10 +66,10 @@ _LEAST_DIGITS: Final = 8  # of a fingerprint that is not given whole
 class Installed(NamedTuple):
     """What an installation did.
 
-    action: "install", "add" (without making it active), "repair" (its bytes were damaged), or "none", where all was
-    so already; active: whether the release is active now; on_trial: whether it is so on trial; verdict: "compatible",
-    "widening" or "breaking" for callers of the release that was active before (None where there was none), and how it
-    differs.
+    action: "install", "add" (without making it active), "repair" (its bytes were damaged, or were encrypted otherwise),
+    or "none", where all was so already; active: whether the release is active now; on_trial: whether it is so on trial;
+    verdict: "compatible", "widening" or "breaking" for callers of the release that was active before (None where there
+    was none), and how it differs.
     """
 
     name: str
@@ -76,8 +84,16 @@ class Installed(NamedTuple):
 class Store:
     """Models on this device. Any number of processes may use one at the same time: readers never wait."""
 
-    def __init__(self, folder: str | os.PathLike[str] | None = None, *, files: Files | None = None) -> None:
-        """`folder`: made when something is installed; left out: `default_folder()`."""
+    def __init__(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        identity: Identity = None,
+        files: Files | None = None,
+    ) -> None:
+        """folder: made when something is installed; left out: `default_folder()`; identity: the file of the secret that
+        opens encrypted models, None for the one that EDGE_INFER_IDENTITY names."""
+        self._identity = identity
         self._files = files or Files(default_folder() if folder is None else folder)
 
     @property
@@ -109,7 +125,7 @@ class Store:
             RefusedError: it does not work on this machine, and there is none to fall back to.
             DamagedStoreError: its bytes are not those that were installed.
         """
-        return load(self._files, reference, options)
+        return load(self._files, reference, options, self._identity)
 
     def damage(self, name: str) -> str | None:
         """What is wrong with the bytes of the active release; None where nothing is, or none is active."""
@@ -118,7 +134,7 @@ class Store:
         if release is None:
             return None
         try:
-            read_bytes(self._files, release)
+            stored_bytes(self._files, release)
         except FileNotFoundError:
             return str(gone(self._files, release))
         except (DamagedStoreError, UnsafePathError) as error:
@@ -153,14 +169,14 @@ class Store:
         Raises:
             SignatureError: no trusted key has signed it.
             ArtifactError, OSError: it cannot be read, or is no edge-infer artifact.
+        UsageError, KeyFileError, DecryptionError: it is encrypted, and not for this store's identity.
             RefusedError: it may not become active; the reason is in the journal too.
             StoreWriteError: nothing was changed.
         """
-        data, shown = (source, None) if isinstance(source, bytes) else (read_model_file(source), os.fspath(source))
-        if is_encrypted(data):
-            raise UsageError(
-                f"{shown or 'these bytes'}: encrypted, and a store keeps no encrypted models; load the file by its path"
-            )
+        stored, shown = (source, None) if isinstance(source, bytes) else (read_model_file(source), os.fspath(source))
+        data = decrypted(stored, self._identity, source=shown)
+        if shown is not None and data is not stored:  # the signature is of the model within, and beside it
+            shown = shown.removesuffix(".age")
         try:
             vouched = vouched_for(self._files, data, shown, signature)
         except SignatureError as error:
@@ -173,21 +189,21 @@ class Store:
                 "by; convert the model with edge-infer, or load the file by its path"
             )
         begun = new_trial(trial)
-        release, name = _release_of(artifact, vouched), check_name(artifact.manifest.name)
+        release, name = _release_of(artifact, vouched, stored), check_name(artifact.manifest.name)
         older = allow_older or (vouched is not None and vouched.rollback_allowed)
         allowed = Allowed(breaking=allow_breaking or not activate, older=older or not activate)
         refuse_again(self._files, name, release, limits)
         try:
-            check_follows(self._files, read_state(self._files, name), artifact, release, allowed)
+            check_follows(self._files, read_state(self._files, name), artifact, release, allowed, self._identity)
             release = release._replace(health=(health_of(self._files, name, release, data, limits),))
             with self._files.locked():  # what was true before may be so no more
                 vouched_for(self._files, data, shown, signature)
                 state = read_state(self._files, name) or State(name)
-                changes = check_follows(self._files, state, artifact, release, allowed)
+                changes = check_follows(self._files, state, artifact, release, allowed, self._identity)
                 after = with_release(state, release)
                 if activate and state.active != release.digest:
                     after = activated(after, release, begun)
-                action = self._install_under_lock(state, after, release, data, activate)
+                action = self._install_under_lock(state, after, release, stored, activate)
         except RefusedError as error:
             note_refusal(self._files, name, release, error, limits)
             raise
@@ -217,11 +233,12 @@ class Store:
         wanted = parse_reference(reference)
         if wanted.version is None:
             raise UsageError(f"{reference!r}: expected NAME@VERSION, since a model may have several releases")
-        artifact = usable(self._files, wanted.name, chosen(self.state(wanted.name), wanted))
+        artifact = usable(self._files, wanted.name, chosen(self.state(wanted.name), wanted), self._identity)
         with self._files.locked():
             state = self.state(wanted.name)
             release = chosen(state, wanted)
-            check_follows(self._files, state, artifact, release, Allowed(allow_breaking, allow_older))
+            allowed = Allowed(allow_breaking, allow_older)
+            check_follows(self._files, state, artifact, release, allowed, self._identity)
             after = activated(state, release, begun)
             commit(self._files, after, "activate", release, detail=_detail(after))
         return release
@@ -240,7 +257,7 @@ class Store:
             StoreWriteError: nothing was changed.
         """
         seen = self.state(name)
-        release = last_usable(self._files, seen)
+        release = last_usable(self._files, seen, self._identity)
         with self._files.locked():
             state = self.state(name)
             if (state.active, state.history) != (seen.active, seen.history):
@@ -353,9 +370,9 @@ class Store:
 
     # --- steps ---
 
-    def _install_under_lock(self, state: State, after: State, release: Release, data: bytes, activate: bool) -> str:
+    def _install_under_lock(self, state: State, after: State, release: Release, stored: bytes, activate: bool) -> str:
         """What was done; see `Installed`."""
-        written, known = keep_bytes(self._files, release, data), state.of_digest(release.digest)
+        written, known = keep_bytes(self._files, release, stored), state.of_digest(release.digest)
         if known is None or after.active != state.active:
             action = "install" if activate else "add"
         elif written:
@@ -379,13 +396,14 @@ def _detail(state: State) -> str:
     return "" if state.trial is None else described(state.trial.terms)
 
 
-def _release_of(artifact: Artifact, vouched: Verified | None) -> Release:
+def _release_of(artifact: Artifact, vouched: Verified | None, stored: bytes) -> Release:
     manifest = artifact.manifest
     return Release(
         version=check_version(manifest.version),
         release=manifest.release,
         digest=artifact.digest,
-        size=len(artifact.data),
+        size=len(stored),
         installed=here.now(),
         signed_by=vouched.fingerprint if vouched else None,
+        encrypted=hashlib.sha256(stored).hexdigest() if is_encrypted(stored) else None,
     )

@@ -139,11 +139,22 @@ def test_a_release_that_gives_way_is_told_in_one_line_and_the_answer_stands(fold
     assert fresh("predict", "pets", json.dumps(ROW)).err == ""
 
 
-def test_an_encrypted_file_is_not_kept(folder: Path) -> None:
+def test_an_encrypted_model_is_kept_encrypted_and_answers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipient = json.loads(fresh("keygen", "--age", "device.identity", "--json").out)["recipient"]
-    fresh("encrypt", "pets-1.0.0.onnx", "--to", recipient, "-o", "pets-1.0.0.onnx.age")
+    for version in ("1.0.0", "1.1.0"):
+        fresh("encrypt", f"pets-{version}.onnx", "--to", recipient, "-o", f"pets-{version}.onnx.age")
     ran = fresh("install", "pets-1.0.0.onnx.age")
-    assert (ran.code, "a store keeps no encrypted models" in ran.err) == (2, True)
+    assert (ran.code, "give the identity that it was encrypted to" in ran.err) == (2, True)
+    assert fresh("install", "pets-1.0.0.onnx.age", "--identity", "device.identity").out == "pets@1.0.0  active\n"
+    assert fresh("predict", "pets", json.dumps(ROW)).code == 2
+    answered = fresh("predict", "pets", json.dumps(ROW), "--identity", "device.identity")
+    assert float(answered.out) == pytest.approx(answer("1.0.0"))
+    assert "encrypted (age)" in fresh("status", "pets").out
+    monkeypatch.setenv("EDGE_INFER_IDENTITY", str(folder / "device.identity"))
+    assert fresh("install", "pets-1.1.0.onnx.age").code == 0
+    assert fresh("verify", "pets").code == 0
+    assert fresh("rollback", "pets").out == "pets@1.0.0  active again\n"
+    assert float(fresh("predict", "pets", json.dumps(ROW)).out) == pytest.approx(answer("1.0.0"))
 
 
 def test_a_release_on_trial_is_confirmed_by_its_answers(folder: Path) -> None:
