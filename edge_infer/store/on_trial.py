@@ -6,6 +6,7 @@ A start holds a file while its process lives: one that nobody holds, and that wa
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
 import threading
@@ -41,16 +42,18 @@ def begin(files: Files, name: str) -> tuple[State | None, Tracker | None]:
 
     Raises StoreWriteError: nothing was counted.
     """
+    _end_unused()
     with files.locked():
         state = read_state(files, name)
         if state is None or state.trial is None:
             return state, None
-        state = _judged(files, state._replace(trial=_with_the_dead(files, name, state.trial)))
-        if state.trial is None:
-            return state, None
+        trial = _with_the_dead(files, name, state.trial)
+        decided = _decided(files, state._replace(trial=trial))
+        if decided is not None:
+            return decided, None
         start = secrets.token_hex(8)
         descriptor = files.hold(_file_of(name, start))
-        trial = state.trial._replace(starts=(*state.trial.starts, start))
+        trial = trial._replace(starts=(*trial.starts, start))
         state = state._replace(trial=trial)
         try:
             note(files, state)
@@ -60,6 +63,22 @@ def begin(files: Files, name: str) -> tuple[State | None, Tracker | None]:
     return state, Tracker(_Counter(files, name, trial, start, descriptor))
 
 
+#: The starts of this process that have not ended.
+_running: Final[dict[str, _Counter]] = {}
+
+
+@atexit.register
+def _end_all() -> None:
+    for counter in list(_running.values()):
+        counter.close()
+
+
+def _end_unused() -> None:
+    for counter in list(_running.values()):
+        if counter.unused:
+            counter.close()
+
+
 def _with_the_dead(files: Files, name: str, trial: Trial) -> Trial:
     """With the starts whose processes are gone counted as crashes, and the time that has passed."""
     alive = tuple(start for start in trial.starts if files.is_held(_file_of(name, start)))
@@ -67,15 +86,14 @@ def _with_the_dead(files: Files, name: str, trial: Trial) -> Trial:
     return advanced(trial._replace(starts=alive, crashed=crashed), here.moment())
 
 
-def _judged(files: Files, state: State) -> State:
-    """Written: back at the release before, confirmed, or as it is. For writers."""
+def _decided(files: Files, state: State) -> State | None:
+    """Back at the release before, or confirmed, as it was written; None while it is still on trial. For writers."""
     release = state.of_digest(state.active)
     assert state.trial is not None
     assert release is not None  # the state's parser sees to that
     reason = failure(state.trial)
     if reason is None and not is_confirmed(state.trial):
-        note(files, state)
-        return state
+        return None
     if reason is None:
         after = confirmed(state)
         commit(files, after, "mark-good", release, detail=f"by itself, after {state.trial.answers:,} answers")
@@ -129,13 +147,13 @@ class _Counts(NamedTuple):
 class Tracker:
     """Looks on at the calls of one load of a release on trial (`observed.Observer`).
 
-    The start ends when it is closed, or when nobody can call any more: a method may outlive the model that it was taken
-    from.
+    The start ends when it is closed. Where nobody can call any more (a method may outlive the model that it was taken
+    from) it ends at the next occasion: a finalizer runs in the middle of anything, so that it may wait for no lock.
     """
 
     def __init__(self, counter: _Counter) -> None:
         self.answered, self.failed, self.closed = counter.answered, counter.failed, counter.close
-        weakref.finalize(self, counter.close)
+        weakref.finalize(self, counter.let_go).atexit = False
 
 
 class _Counter:
@@ -152,7 +170,8 @@ class _Counter:
         self._process = os.getpid()
         self._changing, self._writing = threading.Lock(), threading.Lock()
         self._next = time.monotonic() + _BRING_SECONDS
-        self._bringing = self._over = self._closed = False
+        self._bringing = self._over = self._closed = self.unused = False
+        _running[start] = self
 
     def answered(self, method: str, data: Any, answer: Any, seconds: float) -> None:
         if self._over or self._process != os.getpid():
@@ -178,8 +197,13 @@ class _Counter:
         if self._closed or self._process != os.getpid():
             return
         self._closed = True
+        _running.pop(self._start, None)
         self._bring(ends=True)
         os.close(self._descriptor)
+
+    def let_go(self) -> None:
+        """Nobody can call any more."""
+        self.unused = True
 
     def _bring_soon(self) -> None:
         with self._changing:
@@ -219,7 +243,11 @@ class _Counter:
         )
         if ends:
             trial = trial._replace(starts=tuple(start for start in trial.starts if start != self._start))
-        after = _judged(self._files, state._replace(trial=advanced(trial, here.moment())))
+        state = state._replace(trial=advanced(trial, here.moment()))
+        self._known = trial.answers
+        self._over = _decided(self._files, state) is not None
+        if self._over:
+            return
+        note(self._files, state)
         if ends:
             self._files.remove(*_file_of(self._name, self._start))
-        self._over, self._known = after.trial is None, trial.answers

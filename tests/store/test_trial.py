@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -223,6 +224,18 @@ def test_processes_that_end_as_they_should_do_not(trying: Store) -> None:
         _in_a_process(trying, code, code=expected)
     assert trial_of(trying)._replace(at=Moment("", 0), spent=0, begun="") == Trial(LONG, "", Moment("", 0), answers=1)
     assert not list(Path(trying.folder).glob("models/pets/starts/*"))
+
+
+def test_a_model_that_nobody_has_any_more_is_no_crash(trying: Store) -> None:
+    """Its start ends at the next occasion; until then the process that lives holds it."""
+    trying.activate("pets@1.1.0", trial=LONG)
+    call = trying.load("pets").predict
+    assert call(ROW) == pytest.approx(answer("1.1.0"))
+    del call
+    gc.collect()
+    with trying.load("pets"):
+        assert len(trial_of(trying).starts) == 1
+    assert (trial_of(trying).starts, trial_of(trying).answers, trial_of(trying).crashed) == ((), 1, 0)
 
 
 def test_processes_that_still_run_are_no_crashes(trying: Store) -> None:
