@@ -51,8 +51,8 @@ Make an installed release the active one.
 
 With --trial it must be confirmed, or else the release before it is active again: by `edge-infer
 mark-good`, or by itself once it has given so many answers within the limits. It goes back when more
-calls fail than --trial-errors, when its time is over, and when three processes that ran it ended
-without closing it (crashed or killed). Time in which the device is off does not count.
+calls fail than --trial-errors, when its time is over, and when three processes crashed or were killed
+in their first minute with it. Time in which the device is off does not count.
 
 Example:
 

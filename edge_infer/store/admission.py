@@ -18,7 +18,7 @@ from edge_infer.errors import (
 )
 from edge_infer.store import gate, here, schemas
 from edge_infer.store.artifacts import Identity, read_artifact_of
-from edge_infer.store.changes import check_order, refused
+from edge_infer.store.changes import check_order, kept_reason, refused
 from edge_infer.store.files import Files
 from edge_infer.store.gate import Limits
 from edge_infer.store.records import commit, known_names, read_state
@@ -49,7 +49,8 @@ def check_follows(
 
     Raises:
         RefusedError: it may not follow it.
-        UsageError, KeyFileError, DecryptionError: the active one is encrypted, and not for this identity.
+        UsageError, KeyFileError, DecryptionError: the active one is encrypted, and not for this identity; where callers
+            may break, nothing is compared.
     """
     if state is None:
         return []
@@ -68,7 +69,9 @@ def check_follows(
     try:
         manifest = read_artifact_of(files, active, identity).manifest
     except (UsageError, KeyFileError, DecryptionError):
-        raise
+        if not allowed.breaking:
+            raise
+        return None
     except (EdgeInferError, FileNotFoundError):  # a damaged one is no measure, and is to be replaced
         return None
     changes = schemas.compare(manifest, artifact.manifest)
@@ -91,7 +94,8 @@ def refuse_again(files: Files, name: str, release: Release, limits: Limits | Non
     kinds = ("trial",) if healthy else ("trial", "unhealthy")
     for refusal in state.refusals:
         known = refusal.digest == release.digest and refusal.kind in kinds
-        if known and refusal.circumstances == circumstances_of(limits):
+        now = circumstances_of(limits) if refusal.kind == "unhealthy" else here.machine_fingerprint()
+        if known and refusal.circumstances == now:
             raise RefusedError(
                 refusal.kind,
                 f"{name}@{release.version} was refused at {refusal.when}, and nothing has changed since: "
@@ -118,7 +122,7 @@ def note_refusal(files: Files, name: str, release: Release, error: RefusedError,
             if state is None:
                 return
             state = refused(state, release, error, circumstances_of(limits))
-            commit(files, state, "install", release, result="refused", detail=error.reason)
+            commit(files, state, "install", release, result="refused", detail=kept_reason(release, error))
     except StoreWriteError:
         pass  # the refusal itself is what the caller must see
 

@@ -171,16 +171,20 @@ class Files:
             self._flush_folder(path[:-1])
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """One writer at a time, of all processes; the system lets go of the lock of one that dies."""
+    def locked(self, patience: float | None = None) -> Iterator[None]:
+        """One writer at a time, of all processes; the system lets go of the lock of one that dies.
+
+        Raises StoreWriteError where another has it for more than `patience` seconds, a minute if nothing is said.
+        """
         self._make_folders((TEMPORARY,))
         with self._telling((_LOCK,)), self._folder(()) as folder:
             descriptor = self._open(folder, (_LOCK,), os.O_RDWR | os.O_CREAT | _NO_FOLLOW, _PRIVATE)
         try:
-            self._wait_for(descriptor)
+            self._wait_for(descriptor, _LOCK_SECONDS if patience is None else patience)
             yield
         finally:
-            os.close(descriptor)  # which unlocks
+            _unlock(descriptor)  # a child that was forked meanwhile has the descriptor too
+            os.close(descriptor)
 
     def hold(self, path: Path) -> int:
         """Make a file that this process holds until the descriptor, which is given, is closed: at the latest when the
@@ -189,14 +193,19 @@ class Files:
         with self._telling(path), self._folder(path[:-1]) as folder:
             descriptor = self._open(folder, path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, _PRIVATE)
         self._done(Step("create", path))
-        self._wait_for(descriptor)
+        _locks(descriptor)  # nobody else knows of it
         return descriptor
+
+    def let_go(self, descriptor: int) -> None:
+        """Of what `hold` gave."""
+        _unlock(descriptor)
+        os.close(descriptor)
 
     def is_held(self, path: Path) -> bool:
         """Whether a process that still runs holds it. For writers."""
         try:
             with self._folder(path[:-1]) as folder:
-                descriptor = self._open(folder, path, os.O_RDWR | _NO_FOLLOW)
+                descriptor = self._open(folder, path, os.O_RDONLY | _NO_FOLLOW)
         except FileNotFoundError:
             return False
         try:
@@ -206,12 +215,12 @@ class Files:
 
     # --- steps ---
 
-    def _wait_for(self, descriptor: int) -> None:
-        until = time.monotonic() + _LOCK_SECONDS
+    def _wait_for(self, descriptor: int, patience: float) -> None:
+        until = time.monotonic() + patience
         while not _locks(descriptor):
             if time.monotonic() > until:
                 raise StoreWriteError(
-                    f"{self.shown((_LOCK,))}: another process has been changing the store for {_LOCK_SECONDS:g} s; "
+                    f"{self.shown((_LOCK,))}: another process has been changing the store for {patience:g} s; "
                     "try again when it has ended"
                 )
             time.sleep(0.005)
@@ -408,3 +417,10 @@ def _locks(descriptor: int) -> bool:
     except (BlockingIOError, PermissionError):
         return False
     return True
+
+
+def _unlock(descriptor: int) -> None:
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
