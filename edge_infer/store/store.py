@@ -92,6 +92,11 @@ class Store:
     def folder(self) -> str:
         return self._files.root
 
+    @property
+    def files(self) -> Files:
+        """For what stands in the store's folder beside the models."""
+        return self._files
+
     # --- asking ---
 
     def names(self) -> list[str]:
