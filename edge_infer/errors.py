@@ -23,6 +23,7 @@ EdgeInferError
 │   ├── DamagedStoreError            what it holds is not what it wrote
 │   ├── StoreWriteError              the disk is full, read-only or another user's
 │   └── RefusedError                 a release that may not become active; `kind` says why
+├── PublishError (RuntimeError)      whoever publishes: the repository of updates cannot take what is asked
 ├── MissingExtraError (ImportError)  whoever installed: an optional dependency is not there
 └── ConversionError (ValueError)     the converter's user
     ├── UnsupportedModelError        a step that cannot be expressed, with the remedy
@@ -59,6 +60,7 @@ __all__ = [
     "NotAModelError",
     "NotInstalledError",
     "ParityError",
+    "PublishError",
     "RefusedError",
     "RuntimeFitError",
     "SchemaError",
@@ -249,6 +251,10 @@ class RefusedError(StoreError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.kind, self.reason)
+
+
+class PublishError(EdgeInferError, RuntimeError):
+    """A repository of updates cannot take what is asked, or is none that edge-infer wrote; nothing was changed."""
 
 
 class MissingExtraError(EdgeInferError, ImportError):
