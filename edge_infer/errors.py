@@ -24,6 +24,7 @@ EdgeInferError
 │   ├── StoreWriteError              the disk is full, read-only or another user's
 │   ├── RefusedError                 a release that may not become active; `kind` says why
 │   └── UpdateError                  what a repository of updates offers cannot be taken; `kind` says why
+├── PublishError (RuntimeError)      whoever publishes: the repository of updates cannot take what is asked
 ├── MissingExtraError (ImportError)  whoever installed: an optional dependency is not there
 └── ConversionError (ValueError)     the converter's user
     ├── UnsupportedModelError        a step that cannot be expressed, with the remedy
@@ -60,6 +61,7 @@ __all__ = [
     "NotAModelError",
     "NotInstalledError",
     "ParityError",
+    "PublishError",
     "RefusedError",
     "RuntimeFitError",
     "SchemaError",
@@ -242,7 +244,8 @@ class StoreWriteError(StoreError):
 class RefusedError(StoreError):
     """A release that may not become active.
 
-    kind: "older", "breaking", "unhealthy", "slow", "revoked", "unsigned" or "other".
+    kind: "older", "breaking", "unhealthy", "slow", "revoked", "unsigned", "before" (it was refused before) or
+    "other".
     """
 
     def __init__(self, kind: str, reason: str) -> None:
@@ -268,6 +271,10 @@ class UpdateError(StoreError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.kind, self.reason)
+
+
+class PublishError(EdgeInferError, RuntimeError):
+    """A repository of updates cannot take what is asked, or is none that edge-infer wrote; nothing was changed."""
 
 
 class MissingExtraError(EdgeInferError, ImportError):

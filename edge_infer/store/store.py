@@ -47,6 +47,7 @@ from edge_infer.store.names import Reference, check_name, check_version, parse_r
 from edge_infer.store.records import commit, events_of, forget, read_state, read_states, settle_state, tell
 from edge_infer.store.state import Event, Release, State
 from edge_infer.store.trust import revoke_key, trust_key, trusted_keys, vouched_for
+from edge_infer.store.updates import drop_partials
 
 if TYPE_CHECKING:
     from edge_infer.signing import PublicKey, TrustedKeys, Verified
@@ -339,7 +340,8 @@ class Store:
             DamagedStoreError: a model's state cannot be read; no model's bytes were removed then.
         """
         with self._files.locked():
-            freed = remove_unfinished(self._files)  # before anything is written: the disk may be full
+            freed = drop_partials(self._files)
+            freed += remove_unfinished(self._files)  # before anything is written: the disk may be full
             freed += self._remove_unused()
             states, damaged = read_states(self._files)
             for state in states:

@@ -1,11 +1,11 @@
 """What a store keeps for updates over TUF: whom it trusts, unfinished downloads, the device's id, what was found last.
 
-    update/metadata/  1.root.json … (each root that was trusted, the last one counts), timestamp.json, snapshot.json,
-                      targets.json, CHANNEL.json: as they were last verified
-    update/partial/   the first bytes of a release's file, under the sha256 of the whole
-    update/device-id  32 hex digits
-    update/known.json the latest moment that was known, the last update, what was refused
-    update/lock       held while an update runs
+update/metadata/  1.root.json … (each root that was trusted, the last one counts), timestamp.json, snapshot.json,
+                  targets.json, CHANNEL.json: as they were last verified
+update/partial/   the first bytes of a release's file, under the sha256 of the whole
+update/device-id  32 hex digits
+update/known.json the latest moment that was known, the last update, what was refused
+update/lock       held while an update runs
 """
 
 from __future__ import annotations

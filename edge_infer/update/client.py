@@ -9,9 +9,10 @@ update(Store(), "https://example.org/models", ["titanic"], root="1.root.json")
 from __future__ import annotations
 
 import os
+import tempfile
 import warnings
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -22,13 +23,13 @@ from edge_infer.errors import (
     NotInstalledError,
     RefusedError,
     SignatureError,
-    StoreWriteError,
     UpdateError,
     UsageError,
 )
 from edge_infer.limits import LIMITS
 from edge_infer.store import here
 from edge_infer.store.admission import circumstances_of, note_unsigned
+from edge_infer.store.files import Files
 from edge_infer.store.names import check_name
 from edge_infer.store.state import State
 from edge_infer.store.store import Store, StoreWarning
@@ -51,7 +52,7 @@ from edge_infer.update.download import download
 from edge_infer.update.expiry import STRICT, Expiry, known_now
 from edge_infer.update.index import IndexedRelease
 from edge_infer.update.layout import DEFAULT_CHANNEL, check_channel
-from edge_infer.update.remote import Remote, Target, check_root
+from edge_infer.update.remote import Expired, Remote, Target, check_root
 from edge_infer.update.source import Deadline, Source, open_source
 
 __all__ = ["SECONDS", "Updated", "update"]
@@ -110,35 +111,39 @@ def update(
     opened = open_source(source) if isinstance(source, str) else source
     deadline = Deadline(seconds)
     alone: AbstractContextManager[None] = nullcontext() if check else updating(store.files)
-    with alone:
+    with alone, tempfile.TemporaryDirectory(prefix="edge-infer-") as folder:
         known, kept = read_known(store.files), read_trust(store.files)
-        now = known_now(known.latest)
-        given = _read_root(root)
-        trust = _anchor(kept, given, opened)
-        with closing(Remote(opened, deadline, trust, now, expiry.reference(now))) as remote:
-            run = _Run(store, opened, remote, deadline, channel, check, allow_breaking, known)
-            try:
-                remote.refresh()
-                _check_given(remote.trust(), given)
-                kept = trust
-                remote.check_channel(channel)
-                found = run.all(wanted)
-            finally:
-                if kept.roots and not check:  # a first root is kept once its repository has proven to be the one
-                    keep_trust(store.files, remote.trust())
-            late = remote.expired(channel)
-            for each in late:
-                warnings.warn(
-                    f"{opened.shown}: {each.file} expired at {each.when:%Y-%m-%d %H:%M} UTC and was taken all the same "
-                    f"(--expiry {expiry.text})",
-                    StoreWarning,
-                    stacklevel=2,
-                )
+        now, given = known_now(known.latest), _read_root(root)
+        remote = Remote(opened, deadline, folder, _anchor(kept, given, opened), now, expiry.reference(now))
+        _verify(store.files, remote, given, channel, is_first=not kept.roots, check=check)
+        run = _Run(store, opened, remote, deadline, channel, check, allow_breaking, known)
+        found = run.all(wanted)
+        late = remote.expired(channel)
+        _warn(opened, late, expiry)
         if not check:
             run.remember(found, now if not late else None)
-            if not wanted:
-                drop_partials(store.files, but=run.unfinished)
+        if not check and not wanted:
+            drop_partials(store.files, but=run.unfinished)
     return found
+
+
+def _verify(files: Files, remote: Remote, given: _Root | None, channel: str, *, is_first: bool, check: bool) -> None:
+    """Get the metadata, and keep what is verified; a first root once its repository has proven to be the one."""
+    proven = not is_first
+    try:
+        remote.refresh()
+        _check_given(remote.trust(), given)
+        proven = True
+        remote.open_channel(channel)
+    finally:
+        if proven and not check:
+            keep_trust(files, remote.trust())
+
+
+def _warn(source: Source, late: list[Expired], expiry: Expiry) -> None:
+    for each in late:
+        told = f"{source.shown}: {each.file} expired at {each.when:%Y-%m-%d %H:%M} UTC and was taken all the same"
+        warnings.warn(f"{told} (--expiry {expiry.text})", StoreWarning, stacklevel=3)
 
 
 # --- trust ------------------------------------------------------------------------------
@@ -313,7 +318,9 @@ class _Run:
         return " ".join(map(str, facts))
 
     def _refuse_again(self, state: State | None, release: IndexedRelease, digest: str, circumstances: str) -> None:
-        before = [each.reason for each in self._known.refused if (each.digest, each.circumstances) == (digest, circumstances)]
+        before = [
+            each.reason for each in self._known.refused if (each.digest, each.circumstances) == (digest, circumstances)
+        ]
         for refusal in state.refusals if state else ():
             if (refusal.digest, refusal.kind, refusal.circumstances) == (digest, "unhealthy", circumstances_of(None)):
                 before.append(refusal.reason)

@@ -65,7 +65,7 @@ def _whole(files: Files, source: Source, deadline: Deadline, target: Target, whe
             "connection was cut. What came is kept, and the next update goes on there",
         )
     if have == length:
-        data = read_partial(files, target.digest, most=length)
+        data = read_partial(files, target.digest, most=length) if length else b""
         if target.fits(data):
             return data
     drop_partials(files, [target.digest])

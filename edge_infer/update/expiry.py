@@ -34,7 +34,7 @@ STRICT: Final = Expiry("strict", timedelta(0))
 
 
 def parse_expiry(text: str) -> Expiry:
-    """"strict", "ignore", or a duration such as "30d". Raises UsageError."""
+    """ "strict", "ignore", or a duration such as "30d". Raises UsageError."""
     if text == STRICT.text:
         return STRICT
     if text == "ignore":

@@ -50,7 +50,7 @@ DEFAULT_CHANNEL: Final = "stable"
 DEFAULT_CHANNELS: Final = (DEFAULT_CHANNEL, "beta")
 SIGNATURE_SUFFIX: Final = ".sig"
 
-_CHANNEL: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_CHANNEL: Final = re.compile(r"(?=.{1,32}$)[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 #: With the sha256 before it, and the number behind it while it is written, a name stays below 255 bytes.
 _LONGEST: Final = 160
 
@@ -64,8 +64,8 @@ def check_channel(channel: str) -> str:
     """Itself. Raises UsageError where it cannot name a channel."""
     if not is_channel(channel):
         raise UsageError(
-            f"{channel!r:.60} cannot name a channel: it takes small letters, digits and '-', at most 32, the first "
-            f"a letter, and is none of {', '.join(ROLES)}"
+            f"{channel!r:.60} cannot name a channel: it takes words of small letters and digits with '-' between "
+            f"them, at most 32 characters, and is none of {', '.join(ROLES)}"
         )
     return channel
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -77,45 +76,45 @@ class _Fetcher(FetcherInterface):
 
 
 class Remote:
-    """A source's repository, verified from the trust that is given. Not thread-safe; close it."""
+    """A source's repository, verified from the trust that is given, in a folder that is empty. Not thread-safe."""
 
-    def __init__(self, source: Source, deadline: Deadline, trust: StoredTrust, now: datetime, reference: datetime) -> None:
+    def __init__(
+        self, source: Source, deadline: Deadline, folder: str, trust: StoredTrust, now: datetime, reference: datetime
+    ) -> None:
         """now: for messages; reference: the time that expiry is judged by. Raises UpdateError, kind "root"."""
         self._source, self._deadline, self._now = source, deadline, now
         self._fetcher = _Fetcher(source, deadline)
-        self._folder = tempfile.TemporaryDirectory(prefix="edge-infer-")
+        self._folder = folder
         for name, data in trust.others.items():
-            with open(os.path.join(self._folder.name, name), "wb") as file:
+            with open(os.path.join(folder, name), "wb") as file:
                 file.write(data)
         version = max(trust.roots)
         try:
             self._updater = Updater(
-                metadata_dir=self._folder.name,
+                metadata_dir=folder,
                 metadata_base_url=f"{_BASE}{METADATA}/",
                 fetcher=self._fetcher,
                 bootstrap=trust.roots[version],
             )
         except RepositoryError as error:
-            self.close()
             raise UpdateError("root", f"the trusted root metadata, version {version}: {error}") from error
         _set_time(self._updater, reference)
-
-    def close(self) -> None:
-        self._folder.cleanup()
 
     def refresh(self) -> None:
         """Get and verify root, timestamp, snapshot and targets. Raises UpdateError."""
         with telling(self._where, self._expiry):
             self._updater.refresh()
 
-    def check_channel(self, channel: str) -> None:
-        """Raises UpdateError, kind "absent", where the repository has no such channel."""
+    def open_channel(self, channel: str) -> None:
+        """Get and verify a channel's metadata. Raises UpdateError, kind "absent" where there is no such channel."""
         delegations = Metadata[Targets].from_bytes(self._verified()[f"{TARGETS}.json"]).signed.delegations
         names = list((delegations.roles if delegations else None) or {})
         if channel not in names:
             raise UpdateError(
-                "absent", f"{self._source.shown}: there is no channel {channel!r}; there are: {', '.join(names) or 'none'}"
+                "absent",
+                f"{self._source.shown}: there is no channel {channel!r}; there are: {', '.join(names) or 'none'}",
             )
+        self._target(index_path(channel, "any"))
 
     def index(self, channel: str, name: str) -> Index | None:
         """A model's index in a channel; None where it is not published there. Raises UpdateError."""
@@ -137,7 +136,9 @@ class Remote:
 
     def files(self, channel: str, release: IndexedRelease) -> tuple[Target, Target | None]:
         """A release's file, and its signature if it has one. Raises UpdateError."""
-        return self._needed(channel, release.file), self._needed(channel, release.signature) if release.signature else None
+        return self._needed(channel, release.file), self._needed(
+            channel, release.signature
+        ) if release.signature else None
 
     def read(self, target: Target, most: int) -> bytes:
         """A small file, verified. Raises UpdateError."""
@@ -148,7 +149,9 @@ class Remote:
         for piece in self._deadline.pieces(self._source, target.path):
             data += piece
             if len(data) > target.info.length:
-                raise UpdateError("endless", f"{where}: expected {target.info.length:,} bytes, more came; nothing was taken")
+                raise UpdateError(
+                    "endless", f"{where}: expected {target.info.length:,} bytes, more came; nothing was taken"
+                )
         if not target.fits(data):
             raise UpdateError(
                 "mixed",
@@ -159,7 +162,7 @@ class Remote:
 
     def trust(self) -> StoredTrust:
         """All that is verified by now."""
-        folder, roots = os.path.join(self._folder.name, _HISTORY), {}
+        folder, roots = os.path.join(self._folder, _HISTORY), {}
         for name in os.listdir(folder):
             with open(os.path.join(folder, name), "rb") as file:
                 roots[int(name.partition(".")[0])] = file.read()
@@ -180,7 +183,9 @@ class Remote:
             return None
         digest = info.hashes.get("sha256")
         if digest is None:
-            raise UpdateError("mixed", f"{self._source.shown}: the metadata has no sha256 of {path}; tell the publisher")
+            raise UpdateError(
+                "mixed", f"{self._source.shown}: the metadata has no sha256 of {path}; tell the publisher"
+            )
         return Target("/".join(stored_path(path, digest)), digest, info)
 
     def _needed(self, channel: str, file: str) -> Target:
@@ -193,14 +198,14 @@ class Remote:
     def _verified(self) -> dict[str, bytes]:
         """Metadata but root, by the name of its file."""
         found = {}
-        for name in os.listdir(self._folder.name):
+        for name in os.listdir(self._folder):
             if name.endswith(".json") and name != f"{ROOT}.json":
-                with open(os.path.join(self._folder.name, name), "rb") as file:
+                with open(os.path.join(self._folder, name), "rb") as file:
                     found[name] = file.read()
         return found
 
     def _root(self) -> dict[str, bytes]:
-        with open(os.path.join(self._folder.name, f"{ROOT}.json"), "rb") as file:
+        with open(os.path.join(self._folder, f"{ROOT}.json"), "rb") as file:
             return {f"{ROOT}.json": file.read()}
 
     def _where(self) -> str:
@@ -216,7 +221,7 @@ class Remote:
 
 def _set_time(updater: Updater, moment: datetime) -> None:
     """Let python-tuf judge expiry by another time than its clock's: it has no public way for that (6.0 to 7.0)."""
-    trusted = updater._trusted_set  # noqa: SLF001
+    trusted = updater._trusted_set
     if not isinstance(getattr(trusted, "reference_time", None), datetime):
         raise TypeError("this python-tuf keeps the time that it judges expiry by elsewhere")  # a test meets it first
     trusted.reference_time = moment

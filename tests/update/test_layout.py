@@ -29,13 +29,30 @@ def test_other_names_are_refused(file: str) -> None:
         check_file(file)
 
 
-@pytest.mark.parametrize("channel", ["stable", "beta", "x", "line-2"])
+@pytest.mark.parametrize("channel", ["stable", "beta", "x", "line-b2"])
 def test_channels_are_small_words(channel: str) -> None:
     assert check_channel(channel) == channel
 
 
 @pytest.mark.parametrize(
-    "channel", ["", "root", "targets", "snapshot", "timestamp", "Stable", "a/b", "..", "-x", "2x", "con", "a" * 33, "ä"]
+    "channel",
+    [
+        "",
+        "root",
+        "targets",
+        "snapshot",
+        "timestamp",
+        "Stable",
+        "a/b",
+        "..",
+        "-x",
+        "x-",
+        "2x",
+        "line-2",
+        "con",
+        "a" * 33,
+        "ä",
+    ],
 )
 def test_other_channels_are_refused(channel: str) -> None:
     with pytest.raises(UsageError, match="channel"):
