@@ -58,7 +58,7 @@ def _show(found: list[Updated], store: Store) -> None:
             sys.stdout.flush()
             print(f"error: {_named(each.name, each.version)}: {printable(each.reason)}", file=sys.stderr, flush=True)
         if each.halted:
-            told = f"{each.before}, which is active, was halted by its publisher; edge-infer rollback {each.name} leaves it"
+            told = f"{each.before}, which is active, was halted by its publisher: edge-infer rollback {each.name}"
             write(f"  {wrapped(told, 2)}")
     if not found:
         write(f"no model is installed in {store.folder}; edge-infer update NAME installs one")

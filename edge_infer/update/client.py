@@ -141,9 +141,11 @@ def _verify(files: Files, remote: Remote, given: _Root | None, channel: str, *, 
 
 
 def _warn(source: Source, late: list[Expired], expiry: Expiry) -> None:
-    for each in late:
-        told = f"{source.shown}: {each.file} expired at {each.when:%Y-%m-%d %H:%M} UTC and was taken all the same"
-        warnings.warn(f"{told} (--expiry {expiry.text})", StoreWarning, stacklevel=3)
+    if late:
+        told = ", ".join(f"{each.file} expired at {each.when:%Y-%m-%d %H:%M} UTC" for each in late)
+        warnings.warn(
+            f"{source.shown}: {told}, and was taken all the same (--expiry {expiry.text})", StoreWarning, stacklevel=3
+        )
 
 
 # --- trust ------------------------------------------------------------------------------
@@ -196,7 +198,8 @@ def _another(given: _Root) -> UpdateError:
     return UpdateError(
         "root",
         f"{given.where}: this is not the root metadata that this store trusts. A store takes updates from one "
-        "repository; leave --root out to go on with it, or remove the folder `update` in the store to begin with another",
+        "repository; leave --root out to go on with it, or remove the folder `update` in the store to begin with "
+        "another",
     )
 
 

@@ -32,8 +32,8 @@ _BELOW_TRUSTED: Final = re.compile(r"must be >=|^Expected (root version|\S+\.jso
 _REMEDIES: Final = {
     "signature": "The file was changed, or signed with other keys. Get the repository anew from its publisher; if it "
     "has new keys, its newer root metadata must be there too, signed with the old ones",
-    "older": "This is an older state of the repository than the last update saw: a stale copy, or one that is replayed. "
-    "Get the repository anew",
+    "older": "This is an older state of the repository than the last update saw: a stale copy, or one that is "
+    "replayed. Get the repository anew",
     "mixed": "The repository is a mixture of several states, or damaged: an upload or copy may be unfinished. Copy "
     "it anew, or try again later",
     "oversized": "No file of a repository is so large: it is damaged, or made to fill this device",

@@ -10,6 +10,7 @@ import pytest
 from edge_infer.signing import PrivateKey, generate_key, sign
 from edge_infer.update.publisher import Publisher
 from tests.store.releases import artifact
+from tests.update.devices import Device
 
 Models = Callable[..., Path]
 
@@ -39,3 +40,8 @@ def models(tmp_path: Path) -> Models:
 @pytest.fixture
 def publisher(tmp_path: Path) -> Publisher:
     return Publisher(tmp_path / "repository", tmp_path / "keys")
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Device:
+    return Device(tmp_path / "repository", tmp_path / "store")
