@@ -36,7 +36,8 @@ _REMEDIES: Final = {
     "replayed. Get the repository anew",
     "mixed": "The repository is a mixture of several states, or damaged: an upload or copy may be unfinished. Copy "
     "it anew, or try again later",
-    "oversized": "No file of a repository is so large: it is damaged, or made to fill this device",
+    "oversized": "It is longer than it may be: changed, of another state than the others, or made to fill this device. "
+    "Get the repository anew",
     "endless": "Try again later",
     "absent": "Is this a repository of edge-infer publish, and whole?",
     "unreachable": "Try again later",
