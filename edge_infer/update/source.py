@@ -117,7 +117,7 @@ class HttpSource:
         try:
             if response.status == 416:  # it has no more bytes
                 return
-            _check_status(url, response, start)
+            _check_answer(url, response, start)
             skipped = start if response.status == 200 else 0  # a server without ranges begins anew
             while piece := response.read1(_PIECE, decode_content=False):
                 yield piece[skipped:]
@@ -126,13 +126,16 @@ class HttpSource:
             response.close()
 
 
-def _check_status(url: str, response: Any, start: int) -> None:
+def _check_answer(url: str, response: Any, start: int) -> None:
     if response.status in (403, 404, 410):
         raise UpdateError("absent", f"{url}: there is no such file (the server answered {response.status})")
     begins = response.headers.get("Content-Range", "").replace("=", " ").startswith(f"bytes {start}-")
     if response.status != 200 and not (response.status == 206 and start and begins):
         told = "with other bytes than were asked for" if response.status == 206 else response.status
         raise UpdateError("unreachable", f"{url}: the server answered {told}; try again later")
+    coding = response.headers.get("Content-Encoding", "identity")
+    if coding != "identity":
+        raise UpdateError("unreachable", f"{url}: the server packs it ({coding}) though it was asked not to")
 
 
 def _manager(urllib3: Any, scheme: str | None, host: str) -> Any:
