@@ -244,7 +244,7 @@ class StoreWriteError(StoreError):
 class RefusedError(StoreError):
     """A release that may not become active.
 
-    kind: "older", "breaking", "unhealthy", "slow", "revoked", "unsigned", "before" (it was refused before) or
+    kind: "older", "breaking", "unhealthy", "slow", "trial", "revoked", "unsigned", "before" (it was refused before) or
     "other".
     """
 

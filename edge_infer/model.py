@@ -56,16 +56,16 @@ def load(
         return Model(parse_artifact(decrypted(bytes(source), identity)), options)
     path = os.fspath(source)
     if isinstance(source, str) and is_bare_name(source):
-        return _of_store(source, options)
+        return _of_store(source, options, identity)
     return Model(read_artifact(path, identity=identity), options)
 
 
-def _of_store(name: str, options: SessionOptions | None) -> Model:
+def _of_store(name: str, options: SessionOptions | None, identity: str | os.PathLike[str] | None) -> Model:
     from edge_infer.errors import NotInstalledError
     from edge_infer.store import Store
 
     try:
-        return Store().load(name, options=options)
+        return Store(identity=identity).load(name, options=options)
     except (NotInstalledError, UsageError) as error:
         beside = [path for path in (name, f"{name}.onnx") if os.path.isfile(path)]
         if not beside:

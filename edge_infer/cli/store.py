@@ -10,15 +10,29 @@ from edge_infer.cli.console import Grid, dumps, printable, show_grid, wrapped, w
 from edge_infer.errors import DamagedStoreError, UsageError
 from edge_infer.store import Installed, Store
 from edge_infer.store.gate import Limits
-from edge_infer.store.here import machine_fingerprint
-from edge_infer.store.state import Event, Refusal, Release, State
+from edge_infer.store.here import machine_fingerprint, moment
+from edge_infer.store.state import Event, Refusal, Release, State, plain
+from edge_infer.store.trial import Terms, Trial, advanced, parse_terms
 
-__all__ = ["activate", "install", "list_models", "log", "prune", "remove", "revoke", "rollback", "status", "trust"]
+__all__ = [
+    "activate",
+    "install",
+    "list_models",
+    "log",
+    "mark_good",
+    "prune",
+    "remove",
+    "revoke",
+    "rollback",
+    "status",
+    "terms_of",
+    "trust",
+]
 
 _DONE = {
     "install": "active",
     "add": "installed; edge-infer activate makes it the active one",
-    "repair": "repaired: its bytes had been damaged",
+    "repair": "repaired: its bytes had been damaged, or were encrypted otherwise",
     "none": "installed already; nothing to do",
 }
 _LEAD = 10  # the width of names
@@ -33,12 +47,14 @@ def install(
     allow_older: bool,
     limits: Limits,
     signature: str | None,
+    trial: Terms | None,
+    identity: str | None,
     json: bool,
 ) -> int:
     """Each file in turn; the first that is refused ends it, and what was done before is told all the same."""
     if signature is not None and len(files) > 1:
         raise UsageError("--signature is of one file; install one at a time, or put each signature beside its file")
-    store = Store()
+    store = Store(identity=identity)
     done: list[Installed] = []
     try:
         for file in files:
@@ -49,18 +65,19 @@ def install(
                 allow_older=allow_older,
                 limits=limits,
                 signature=signature,
+                trial=trial,
             )
             done.append(found)
             if not json:
-                _installed(found)
+                _installed(found, trial)
     finally:
         if json and done:
             write(dumps({"store": store.folder, "installed": [_installed_object(found) for found in done]}))
     return 0
 
 
-def _installed(found: Installed) -> None:
-    what = _DONE[found.action]
+def _installed(found: Installed, trial: Terms | None) -> None:
+    what = _DONE[found.action] + (_trial_note(found.on_trial, wanted=trial) if found.action == "install" else "")
     verdict = f" ({found.verdict} with the release before)" if found.verdict and found.changes else ""
     write(f"{found.name}@{found.release.version}  {what}{verdict}")
     for change in found.changes:
@@ -68,7 +85,13 @@ def _installed(found: Installed) -> None:
 
 
 def _installed_object(found: Installed) -> dict[str, Any]:
-    about = {"name": found.name, "action": found.action, "active": found.active, "verdict": found.verdict}
+    about = {
+        "name": found.name,
+        "action": found.action,
+        "active": found.active,
+        "on_trial": found.on_trial,
+        "verdict": found.verdict,
+    }
     return about | {"changes": [change.what for change in found.changes]} | _release_object(found.release)
 
 
@@ -124,13 +147,30 @@ def _show_damaged(damaged: dict[str, str]) -> int:
     return int(bool(damaged))
 
 
-def activate(*, reference: str, allow_breaking: bool, allow_older: bool, json: bool) -> int:
-    release = Store().activate(reference, allow_breaking=allow_breaking, allow_older=allow_older)
-    return _told(reference.partition("@")[0], release, "active", json)
+def activate(
+    *, reference: str, allow_breaking: bool, allow_older: bool, trial: Terms | None, identity: str | None, json: bool
+) -> int:
+    store, name = Store(identity=identity), reference.partition("@")[0]
+    release = store.activate(reference, allow_breaking=allow_breaking, allow_older=allow_older, trial=trial)
+    return _told(name, release, "active" + _trial_note(store.state(name).trial is not None, wanted=trial), json)
 
 
-def rollback(*, name: str, json: bool) -> int:
-    return _told(name, Store().rollback(name), "active again", json)
+def mark_good(*, name: str, json: bool) -> int:
+    return _told(name, Store().mark_good(name), "confirmed", json)
+
+
+def terms_of(trial: str | None, errors: int, latency: float | None) -> Terms | None:
+    """Of the options --trial, --trial-errors and --trial-latency (milliseconds). Raises UsageError."""
+    if trial is None:
+        if errors or latency is not None:
+            raise UsageError("--trial-errors and --trial-latency need --trial")
+        return None
+    seconds = None if latency is None else latency / 1000
+    return parse_terms(trial)._replace(errors=errors, latency=seconds).checked()
+
+
+def rollback(*, name: str, identity: str | None, json: bool) -> int:
+    return _told(name, Store(identity=identity).rollback(name), "active again", json)
 
 
 def remove(*, reference: str, json: bool) -> int:
@@ -189,6 +229,12 @@ def revoke(*, fingerprint: str, json: bool) -> int:
 # --- what is shown ----------------------------------------------------------------------
 
 
+def _trial_note(on_trial: bool, *, wanted: Terms | None) -> str:
+    if on_trial:
+        return " on trial; edge-infer mark-good confirms it"
+    return "" if wanted is None else " without a trial: there is no release before it to go back to"
+
+
 def _told(name: str, release: Release, what: str, json: bool) -> int:
     if json:
         write(dumps({"name": name} | _release_object(release)))
@@ -208,6 +254,10 @@ def _card(state: State, fingerprint: str, damage: str | None) -> None:
         _fact("proven", _proof(release, fingerprint))
         _fact("signed", f"by the key {release.signed_by}" if release.signed_by else "no signature was checked")
         _fact("sha256", release.digest)
+        if release.encrypted is not None:
+            _fact("kept", "encrypted (age); decrypted in memory only")
+    if state.trial is not None:
+        _fact("on trial", _trial(state.trial))
     _fact("before", before.version if before else "none: there is nothing to roll back to")
     others = [each for each in state.releases if each.digest not in (state.active, state.previous)]
     if others:
@@ -226,6 +276,24 @@ def _proof(release: Release, fingerprint: str) -> str:
         return "not on this machine as it is now; the next load replays its golden rows"
     speed = f", {health.seconds * 1e6:,.0f} µs a call" if health.seconds is not None else ""
     return f"on this machine, {_minute(health.when)} UTC{speed}"
+
+
+def _trial(trial: Trial) -> str:
+    """What it has done, and what decides."""
+    terms, calls = trial.terms, f"{trial.answers:,}"
+    wanted = f"{calls} of {terms.answers:,} calls answered" if terms.answers else f"{calls} calls answered"
+    facts = [wanted, f"{trial.errors:,} failed", f"{trial.crashed} crashed"]
+    if terms.seconds is not None:
+        left = terms.seconds - advanced(trial, moment()).spent
+        facts.append(f"{_duration(left)} left" if left > 0 else "time is over: the next load goes back")
+    return ", ".join(facts) + "; edge-infer mark-good confirms it"
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _refusal(refusal: Refusal) -> str:
@@ -281,6 +349,7 @@ def _state_object(state: State) -> dict[str, Any]:
         "digest": state.active,
         "since": state.since,
         "previous": previous.version if previous else None,
+        "trial": plain(state.trial),
         "releases": [_release_object(release) for release in state.releases],
         "refusals": [refusal._asdict() for refusal in state.refusals],
     }

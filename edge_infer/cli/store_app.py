@@ -16,7 +16,7 @@ Put models into this device's store, and make them the active release.
 Each file is checked, and its golden rows are replayed in a process of its own; only what gives its
 original's answers here becomes active. What would break programs that call the active release, and
 what is older than a release that was active, is refused unless you allow it. What was refused, and
-why, is in `edge-infer status` and `edge-infer log`.
+why, is in `edge-infer status` and `edge-infer log`. --trial is told by `edge-infer activate --help`.
 
 Example:
 
@@ -25,7 +25,7 @@ Example:
 
 The store is the folder of the environment variable EDGE_INFER_HOME; left out, edge-infer's folder of
 your data. --json prints one object: store, installed (a list: name, version, release, digest,
-size, action, active, verdict, changes, health)."""
+size, action, active, on_trial, verdict, changes, health)."""
 
 _STATUS_HELP = """\
 Show what runs, since when, what came before, and what was refused and why.
@@ -35,7 +35,7 @@ Example:
   edge-infer status titanic
 
 --json prints one object: store, models (a list of: name, active, digest, since, previous, releases,
-refusals), damaged (names with the reason why their state cannot be read)."""
+trial, refusals), damaged (names with the reason why their state cannot be read)."""
 
 _LIST_HELP = """\
 List the models in the store, their active releases and the others.
@@ -49,11 +49,27 @@ Example:
 _ACTIVATE_HELP = """\
 Make an installed release the active one.
 
+With --trial it must be confirmed, or else the release before it is active again: by `edge-infer
+mark-good`, or by itself once it has given so many answers within the limits. It goes back when more
+calls fail than --trial-errors, when its time is over, and when three processes that ran it ended
+without closing it (crashed or killed). Time in which the device is off does not count.
+
 Example:
 
   edge-infer activate titanic@1.1.0
+  edge-infer activate titanic@1.2.0 --trial 1000,24h --trial-latency 5
 
---json prints one object: name, version, release, digest, size, installed, signed_by, health."""
+--json prints one object: name, version, release, digest, size, installed, signed_by,
+encrypted, health."""
+
+_MARK_GOOD_HELP = """\
+Confirm the active release: its trial ends, and it stays.
+
+Example:
+
+  edge-infer mark-good titanic
+
+--json prints the same object as `edge-infer activate`."""
 
 _ROLLBACK_HELP = """\
 Go back to the release that was active before.
@@ -125,12 +141,36 @@ ModelName = Annotated[str, typer.Argument(metavar="NAME", help="A model in the s
 AllowBreaking = Annotated[
     bool, typer.Option("--allow-breaking", help="Accept it though programs that call the active release must change.")
 ]
+Trial = Annotated[
+    str | None,
+    typer.Option(
+        "--trial",
+        metavar="TRIAL",
+        help="Go back to the release before, unless confirmed: 100 (answers), 10min, or both: 100,10min.",
+    ),
+]
+TrialErrors = Annotated[int, typer.Option("--trial-errors", metavar="N", help="Calls that may fail on trial.")]
+TrialLatency = Annotated[
+    float | None,
+    typer.Option("--trial-latency", metavar="MS", help="That the median call on trial may take, in milliseconds."),
+]
+Identity = Annotated[
+    str | None,
+    typer.Option(
+        "--identity",
+        metavar="FILE",
+        help="The secret that opens encrypted models. Left out: what EDGE_INFER_IDENTITY names.",
+    ),
+]
 AllowOlder = Annotated[bool, typer.Option("--allow-older", help="Accept it though a later release was active before.")]
 
 
 @app.command("install", rich_help_panel=PANEL, help=folded(_INSTALL_HELP))
 def _install(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Models: .onnx files made by edge-infer.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Models: .onnx files made by edge-infer, or .onnx.age encrypted ones."),
+    ],
     only_add: Annotated[bool, typer.Option("--only-add", help="Do not make them active.")] = False,
     allow_breaking: AllowBreaking = False,
     allow_older: AllowOlder = False,
@@ -148,6 +188,10 @@ def _install(
     signature: Annotated[
         str | None, typer.Option("--signature", metavar="SIG", help="Left out: beside each file, as FILE.sig.")
     ] = None,
+    trial: Trial = None,
+    trial_errors: TrialErrors = 0,
+    trial_latency: TrialLatency = None,
+    identity: Identity = None,
     json: Json = False,
 ) -> None:
     from edge_infer.cli import store
@@ -163,6 +207,8 @@ def _install(
             allow_older=allow_older,
             limits=Limits(seconds, latency, memory),
             signature=signature,
+            trial=store.terms_of(trial, trial_errors, trial_latency),
+            identity=identity,
             json=json,
         )
     )
@@ -190,20 +236,39 @@ def _activate(
     reference: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="An installed release.")],
     allow_breaking: AllowBreaking = False,
     allow_older: AllowOlder = False,
+    trial: Trial = None,
+    trial_errors: TrialErrors = 0,
+    trial_latency: TrialLatency = None,
+    identity: Identity = None,
     json: Json = False,
 ) -> None:
     from edge_infer.cli import store
 
+    terms = store.terms_of(trial, trial_errors, trial_latency)
     raise typer.Exit(
-        store.activate(reference=reference, allow_breaking=allow_breaking, allow_older=allow_older, json=json)
+        store.activate(
+            reference=reference,
+            allow_breaking=allow_breaking,
+            allow_older=allow_older,
+            trial=terms,
+            identity=identity,
+            json=json,
+        )
     )
 
 
-@app.command("rollback", rich_help_panel=PANEL, help=folded(_ROLLBACK_HELP))
-def _rollback(name: ModelName, json: Json = False) -> None:
+@app.command("mark-good", rich_help_panel=PANEL, help=folded(_MARK_GOOD_HELP))
+def _mark_good(name: ModelName, json: Json = False) -> None:
     from edge_infer.cli import store
 
-    raise typer.Exit(store.rollback(name=name, json=json))
+    raise typer.Exit(store.mark_good(name=name, json=json))
+
+
+@app.command("rollback", rich_help_panel=PANEL, help=folded(_ROLLBACK_HELP))
+def _rollback(name: ModelName, identity: Identity = None, json: Json = False) -> None:
+    from edge_infer.cli import store
+
+    raise typer.Exit(store.rollback(name=name, identity=identity, json=json))
 
 
 @app.command("remove", rich_help_panel=PANEL, help=folded(_REMOVE_HELP))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from typing import IO, Any
@@ -18,10 +19,16 @@ __all__ = ["answer_line", "read_lines", "run"]
 _FIELDS = {"predict": "prediction", "predict_proba": "probabilities"}
 
 
+def _end(number: int, frame: Any) -> None:
+    """A stop by SIGTERM, as systemd sends it, ends the command as usual: the model is closed."""
+    raise SystemExit(128 + number)
+
+
 def run(*, model: str, method: str | None, identity: str | None) -> int:
     """The command; its exit code. Each line is read as soon as it is there."""
     if sys.stdin is None:
         raise InputTextError("standard input is closed; the lines to answer come from there")
+    signal.signal(signal.SIGTERM, _end)
     with load(model, identity=identity) as loaded:
         fields = _fields(loaded, method)
         has_id = all(column.name != "id" for column in loaded.manifest.inputs.columns)

@@ -6,10 +6,18 @@ import hashlib
 import os
 from typing import NamedTuple
 
-from edge_infer.artifact import Artifact, parse_artifact
-from edge_infer.errors import EdgeInferError, RefusedError, SignatureError, StoreWriteError
+from edge_infer.artifact import Artifact
+from edge_infer.errors import (
+    DecryptionError,
+    EdgeInferError,
+    KeyFileError,
+    RefusedError,
+    SignatureError,
+    StoreWriteError,
+    UsageError,
+)
 from edge_infer.store import gate, here, schemas
-from edge_infer.store.artifacts import read_bytes
+from edge_infer.store.artifacts import Identity, read_artifact_of
 from edge_infer.store.changes import check_order, refused
 from edge_infer.store.files import Files
 from edge_infer.store.gate import Limits
@@ -35,10 +43,14 @@ class Allowed(NamedTuple):
 
 
 def check_follows(
-    files: Files, state: State | None, artifact: Artifact, release: Release, allowed: Allowed
+    files: Files, state: State | None, artifact: Artifact, release: Release, allowed: Allowed, identity: Identity
 ) -> list[schemas.Change] | None:
-    """Raises RefusedError where a release may not follow the active one; else how it differs from it, None where
-    that one cannot be read."""
+    """How a release differs from the active one that it follows; None where that one cannot be read.
+
+    Raises:
+        RefusedError: it may not follow it.
+        UsageError, KeyFileError, DecryptionError: the active one is encrypted, and not for this identity.
+    """
     if state is None:
         return []
     same = state.of_version(release.version)
@@ -54,7 +66,9 @@ def check_follows(
     if active is None or active.digest == release.digest:
         return []
     try:
-        manifest = parse_artifact(read_bytes(files, active)).manifest
+        manifest = read_artifact_of(files, active, identity).manifest
+    except (UsageError, KeyFileError, DecryptionError):
+        raise
     except (EdgeInferError, FileNotFoundError):  # a damaged one is no measure, and is to be replaced
         return None
     changes = schemas.compare(manifest, artifact.manifest)
@@ -71,14 +85,15 @@ def check_follows(
 def refuse_again(files: Files, name: str, release: Release, limits: Limits | None) -> None:
     """Raises RefusedError where a release failed here before, and nothing has changed since."""
     state = read_state(files, name)
-    if state is None or (state.of_digest(release.digest) or release).works_on(here.machine_fingerprint()):
+    if state is None:
         return
-    circumstances = circumstances_of(limits)
+    healthy = (state.of_digest(release.digest) or release).works_on(here.machine_fingerprint())
+    kinds = ("trial",) if healthy else ("trial", "unhealthy")
     for refusal in state.refusals:
-        same = (refusal.digest, refusal.kind, refusal.circumstances) == (release.digest, "unhealthy", circumstances)
-        if same:
+        known = refusal.digest == release.digest and refusal.kind in kinds
+        if known and refusal.circumstances == circumstances_of(limits):
             raise RefusedError(
-                "unhealthy",
+                refusal.kind,
                 f"{name}@{release.version} was refused at {refusal.when}, and nothing has changed since: "
                 f"{refusal.reason}",
             )

@@ -8,8 +8,19 @@ from edge_infer.errors import EdgeInferError, NotInstalledError, RefusedError
 from edge_infer.store.here import now
 from edge_infer.store.names import order_of
 from edge_infer.store.state import Refusal, Release, State, brief
+from edge_infer.store.trial import Trial
 
-__all__ = ["activated", "check_order", "refused", "rolled_back", "superseded", "with_release", "without", "without_key"]
+__all__ = [
+    "activated",
+    "check_order",
+    "confirmed",
+    "refused",
+    "rolled_back",
+    "superseded",
+    "with_release",
+    "without",
+    "without_key",
+]
 
 _KEPT_HISTORY: Final = 20
 _KEPT_REFUSALS: Final = 20
@@ -21,15 +32,25 @@ def with_release(state: State, release: Release) -> State:
     return state._replace(releases=tuple(releases))
 
 
-def activated(state: State, release: Release) -> State:
+def activated(state: State, release: Release, trial: Trial | None = None) -> State:
+    """With a release active; on trial, if there is one to go back to. One that was on trial is no place to go back to,
+    since nobody confirmed it."""
     history = state.history
     if state.active is not None and state.active != release.digest:
-        history = (*(digest for digest in history if digest != release.digest), state.active)[-_KEPT_HISTORY:]
+        last = () if state.trial is not None else (state.active,)
+        history = (*(digest for digest in history if digest != release.digest), *last)[-_KEPT_HISTORY:]
     since = state.since if state.active == release.digest else now()
     highest = max(_order(release), (state.highest, order_of(state.highest_version or "0")))
     if highest == _order(release):
         state = state._replace(highest=release.release, highest_version=release.version)
-    return state._replace(active=release.digest, since=since, history=history)
+    refusals = tuple(each for each in state.refusals if (each.digest, each.kind) != (release.digest, "trial"))
+    state = state._replace(active=release.digest, since=since, history=history, refusals=refusals)
+    return state._replace(trial=trial if history else None)
+
+
+def confirmed(state: State) -> State:
+    """The active release is on trial no more, and stays."""
+    return state._replace(trial=None)
 
 
 def rolled_back(state: State, digest: str | None = None) -> State:
@@ -37,7 +58,7 @@ def rolled_back(state: State, digest: str | None = None) -> State:
     if state.previous is None:
         raise NotInstalledError(f"{state.name}: no release was active before this one; nothing to go back to")
     to = digest or state.previous
-    return state._replace(active=to, since=now(), history=state.history[: state.history.index(to)])
+    return state._replace(active=to, since=now(), history=state.history[: state.history.index(to)], trial=None)
 
 
 def superseded(state: State, keep: int) -> list[Release]:
@@ -45,6 +66,7 @@ def superseded(state: State, keep: int) -> list[Release]:
     active = state.of_digest(state.active)
     if active is None:
         return []
+    keep = max(keep, 1) if state.trial is not None else keep
     kept = {state.active, *(state.history[-keep:] if keep else ())}
     rest = [release for release in state.releases if release.digest not in kept]
     return [each for each in rest if each.digest in state.history or _order(each) < _order(active)]
@@ -52,7 +74,8 @@ def superseded(state: State, keep: int) -> list[Release]:
 
 def without(state: State, digests: set[str]) -> State:
     releases = tuple(release for release in state.releases if release.digest not in digests)
-    return state._replace(releases=releases, history=tuple(d for d in state.history if d not in digests))
+    history = tuple(digest for digest in state.history if digest not in digests)
+    return state._replace(releases=releases, history=history, trial=state.trial if history else None)
 
 
 def without_key(state: State, fingerprint: str) -> State:
@@ -69,7 +92,7 @@ def without_key(state: State, fingerprint: str) -> State:
         signed = {release.digest for release in others if release.signed_by}
         left = tuple(digest for digest in state.history if digest in signed)
         active = left[-1] if left else None
-        state = state._replace(active=active, since=now() if active else None, history=left[:-1])
+        state = state._replace(active=active, since=now() if active else None, history=left[:-1], trial=None)
     last = max(others, key=_order, default=None)
     number, version = (last.release, last.version) if last else (0, None)
     return without(state, gone)._replace(highest=number, highest_version=version)

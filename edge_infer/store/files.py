@@ -212,6 +212,28 @@ class Files:
         finally:
             os.close(descriptor)  # which unlocks
 
+    def hold(self, path: Path) -> int:
+        """Make a file that this process holds until the descriptor, which is given, is closed: at the latest when the
+        process ends, however it does."""
+        self._make_folders((*path[:-1],))
+        with self._telling(path), self._folder(path[:-1]) as folder:
+            descriptor = self._open(folder, path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, _PRIVATE)
+        self._done(Step("create", path))
+        self._wait_for(descriptor)
+        return descriptor
+
+    def is_held(self, path: Path) -> bool:
+        """Whether a process that still runs holds it. For writers."""
+        try:
+            with self._folder(path[:-1]) as folder:
+                descriptor = self._open(folder, path, os.O_RDWR | _NO_FOLLOW)
+        except FileNotFoundError:
+            return False
+        try:
+            return not _locks(descriptor)
+        finally:
+            os.close(descriptor)
+
     # --- steps ---
 
     def _wait_for(self, descriptor: int) -> None:

@@ -6,7 +6,9 @@ import hashlib
 import os
 import sys
 
-__all__ = ["default_folder", "machine_fingerprint", "now", "who"]
+from edge_infer.store.trial import Moment
+
+__all__ = ["default_folder", "machine_fingerprint", "moment", "now", "who"]
 
 
 def default_folder() -> str:
@@ -33,6 +35,22 @@ def now() -> str:
     from datetime import UTC, datetime
 
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def moment() -> Moment:
+    """This moment by the machine's own clock, which nobody sets: time asleep counts where the system tells it.
+
+    Source: Linux's random(4), boot_id, and clock_gettime(2), CLOCK_BOOTTIME.
+    """
+    import time
+
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            boot = file.read().strip()
+    except OSError:  # a time that is smaller than the one before tells a restart as well
+        boot = ""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return Moment(boot, time.monotonic() if clock is None else time.clock_gettime(clock))
 
 
 def who() -> str:

@@ -13,7 +13,7 @@ from edge_infer.store.journal import complete, read_journal, shorten
 from edge_infer.store.names import check_name, is_name
 from edge_infer.store.state import MOST_BYTES, Event, Release, State, brief, parse_state, render
 
-__all__ = ["commit", "events_of", "forget", "known_names", "read_state", "read_states", "settle_state", "tell"]
+__all__ = ["commit", "events_of", "forget", "known_names", "note", "read_state", "read_states", "settle_state", "tell"]
 
 _MODELS: Final = "models"
 
@@ -75,6 +75,11 @@ def commit(
     files.replace(_state_file(state.name), render(state._replace(event=event)))
     with suppress(StoreWriteError):  # it is done; the state holds the event, and the next change completes the journal
         complete(files, journal, state._replace(event=event))
+
+
+def note(files: Files, state: State) -> None:
+    """Write the state where nothing happened that is told, such as a count. For writers."""
+    files.replace(_state_file(state.name), render(state))
 
 
 def events_of(files: Files, state: State) -> list[Event]:

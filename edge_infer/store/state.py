@@ -10,6 +10,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 from edge_infer.errors import DamagedStoreError, FormatError, LimitError
+from edge_infer.store.trial import Moment, Terms, Trial
 from edge_infer.strict_json import Node, parse
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "brief",
     "parse_event",
     "parse_state",
+    "plain",
     "render",
 ]
 
@@ -31,6 +33,7 @@ _MOST_DEPTH: Final = 8
 _MOST_RELEASES: Final = 10_000
 _MOST_REASON: Final = 2000  # characters
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_START: Final = re.compile(r"[0-9a-f]{16}")
 
 
 class Health(NamedTuple):
@@ -47,7 +50,11 @@ class Health(NamedTuple):
 
 
 class Release(NamedTuple):
-    """An installed release. digest: sha256 of the model's bytes, in hex; release: its number, which only grows."""
+    """An installed release.
+
+    digest: sha256 of the model's bytes, in hex; release: its number, which only grows; encrypted: sha256 of the age
+    file, which is what is kept of one that came encrypted.
+    """
 
     version: str
     release: int
@@ -55,6 +62,7 @@ class Release(NamedTuple):
     size: int
     installed: str
     signed_by: str | None = None  # the key's fingerprint
+    encrypted: str | None = None
     health: tuple[Health, ...] = ()
 
     def works_on(self, fingerprint: str) -> bool:
@@ -90,7 +98,8 @@ class State(NamedTuple):
     """All that a store knows of one model.
 
     active: a digest; since: when it became active; history: digests of those that were active before, the last one at
-    the end: that is where a rollback leads, and takes it away.
+    the end: that is where a rollback leads, and takes it away; trial: of the active release, until it is confirmed:
+    there is one before it then.
     """
 
     name: str
@@ -98,6 +107,7 @@ class State(NamedTuple):
     active: str | None = None
     since: str | None = None
     history: tuple[str, ...] = ()
+    trial: Trial | None = None
     highest: int = 0  # the highest release number that was ever active
     highest_version: str | None = None  # … and the highest version of that number
     refusals: tuple[Refusal, ...] = ()
@@ -134,13 +144,14 @@ def parse_event(line: bytes) -> Event:
 
 
 def _state(root: Node) -> State:
-    event = root.find("event")
+    event, trial = root.find("event"), root.find("trial")
     state = State(
         name=root.get("name").text(),
         releases=tuple(_release(item) for item in root.get("releases").list(_MOST_RELEASES)),
         active=_digest(root.find("active")),
         since=_text(root.find("since")),
         history=tuple(_needed_digest(item) for item in root.get("history").list(_MOST_RELEASES)),
+        trial=None if trial is None else _trial(trial),
         highest=root.get("highest").integer(),
         highest_version=_text(root.find("highest_version")),
         refusals=tuple(_refusal(item) for item in root.get("refusals").list(_MOST_RELEASES)),
@@ -149,6 +160,8 @@ def _state(root: Node) -> State:
     for digest in (state.active, *state.history):
         if digest is not None and state.of_digest(digest) is None:
             raise DamagedStoreError(f"{state.name}: {digest} was active and is not installed")
+    if state.trial is not None and (state.active is None or state.previous is None):
+        raise DamagedStoreError(f"{state.name}: a trial without a release to go back to")
     return state
 
 
@@ -160,6 +173,7 @@ def _release(node: Node) -> Release:
         size=node.get("size").integer(),
         installed=node.get("installed").text(),
         signed_by=_text(node.find("signed_by")),
+        encrypted=_digest(node.find("encrypted")),
         health=tuple(_health(item) for item in node.get("health").list(_MOST_RELEASES)),
     )
 
@@ -177,6 +191,34 @@ def _health(node: Node) -> Health:
 def _refusal(node: Node) -> Refusal:
     texts = {name: node.get(name).text() for name in Refusal._fields if name != "digest"}
     return Refusal(digest=_needed_digest(node.get("digest")), **texts)
+
+
+def _trial(node: Node) -> Trial:
+    at, terms = node.get("at"), node.get("terms")
+    answers, seconds, latency = (terms.find(name) for name in ("answers", "seconds", "latency"))
+    counts = {name: node.get(name).integer() for name in ("answers", "errors", "slow", "crashed")}
+    return Trial(
+        terms=Terms(
+            answers=None if answers is None else answers.integer(1),
+            seconds=None if seconds is None else seconds.number(),
+            errors=terms.get("errors").integer(),
+            latency=None if latency is None else latency.number(),
+            crashes=terms.get("crashes").integer(1),
+        ),
+        begun=node.get("begun").text(),
+        at=Moment(at.get("boot").text(), at.get("seconds").number()),
+        spent=node.get("spent").number(),
+        last_error=node.get("last_error").text(),
+        starts=tuple(_start(item) for item in node.get("starts").list(_MOST_RELEASES)),
+        **counts,
+    )
+
+
+def _start(node: Node) -> str:
+    """It names a file."""
+    if not _START.fullmatch(node.text()):
+        raise node.fail("16 hex digits")
+    return node.text()
 
 
 def _event(node: Node) -> Event:
@@ -209,11 +251,12 @@ def brief(text: str) -> str:
 def render(value: State | Event) -> bytes:
     """JSON of one line, with a line end."""
     head = {"format": _FORMAT} if isinstance(value, State) else {}
-    text = json.dumps({**head, **_plain(value)}, ensure_ascii=False, allow_nan=False)
+    text = json.dumps({**head, **plain(value)}, ensure_ascii=False, allow_nan=False)
     return text.encode(errors="backslashreplace") + b"\n"  # of a file's name that is no UTF-8
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """As JSON has it: a NamedTuple is an object."""
     if hasattr(value, "_asdict"):
-        return {key: _plain(item) for key, item in value._asdict().items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+        return {key: plain(item) for key, item in value._asdict().items()}
+    return [plain(item) for item in value] if isinstance(value, tuple) else value

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-import warnings
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from edge_infer.artifact import Artifact, is_encrypted, parse_artifact, read_model_file
+from edge_infer.artifact import Artifact, decrypted, is_encrypted, parse_artifact, read_model_file
 from edge_infer.errors import (
     DamagedStoreError,
-    EdgeInferError,
-    NotInstalledError,
     RefusedError,
     SignatureError,
-    StoreWriteError,
     UnsafePathError,
     UsageError,
 )
@@ -24,16 +21,21 @@ from edge_infer.store import here, schemas
 from edge_infer.store.admission import (
     Allowed,
     check_follows,
-    circumstances_of,
     health_of,
     note_refusal,
     note_unsigned,
     refuse_again,
 )
-from edge_infer.store.artifacts import keep_bytes, path_of, read_bytes, remove_all_but, remove_unfinished
+from edge_infer.store.artifacts import (
+    Identity,
+    keep_bytes,
+    path_of,
+    remove_all_but,
+    remove_unfinished,
+    stored_bytes,
+)
 from edge_infer.store.changes import (
     activated,
-    refused,
     rolled_back,
     superseded,
     with_release,
@@ -43,9 +45,13 @@ from edge_infer.store.changes import (
 from edge_infer.store.files import Files
 from edge_infer.store.gate import Limits
 from edge_infer.store.here import default_folder
+from edge_infer.store.loading import StoreWarning, last_usable, load, usable
+from edge_infer.store.lookup import chosen, gone, names_of, state_of
 from edge_infer.store.names import Reference, check_name, check_version, parse_reference
+from edge_infer.store.on_trial import confirm, forget_starts, new_trial
 from edge_infer.store.records import commit, events_of, forget, read_state, read_states, settle_state, tell
 from edge_infer.store.state import Event, Release, State
+from edge_infer.store.trial import Terms, described
 from edge_infer.store.trust import revoke_key, trust_key, trusted_keys, vouched_for
 from edge_infer.store.updates import drop_partials
 
@@ -54,30 +60,24 @@ if TYPE_CHECKING:
 
 __all__ = ["Installed", "Store", "StoreWarning"]
 
-#: Of a release that another one stands in for.
-_UNUSABLE: Final = (RefusedError, DamagedStoreError, UnsafePathError)
-_TRIES: Final = 10  # of a reader whose release is removed under it
-_KEPT_HEALTH: Final = 8
 _FINGERPRINT: Final = re.compile("[0-9a-f]{64}")
 _LEAST_DIGITS: Final = 8  # of a fingerprint that is not given whole
-
-
-class StoreWarning(UserWarning):
-    """The store did something by itself, such as falling back to the release before."""
 
 
 class Installed(NamedTuple):
     """What an installation did.
 
-    action: "install", "add" (without making it active), "repair" (its bytes were damaged), or "none", where all was
-    so already; active: whether the release is active now; verdict: "compatible", "widening" or "breaking" for callers
-    of the release that was active before (None where there was none), and how it differs.
+    action: "install", "add" (without making it active), "repair" (its bytes were damaged, or were encrypted otherwise),
+    or "none", where all was so already; active: whether the release is active now; on_trial: whether it is so on trial;
+    verdict: "compatible", "widening" or "breaking" for callers of the release that was active before (None where there
+    was none), and how it differs.
     """
 
     name: str
     release: Release
     action: str
     active: bool
+    on_trial: bool
     verdict: str | None
     changes: tuple[schemas.Change, ...]
 
@@ -85,8 +85,16 @@ class Installed(NamedTuple):
 class Store:
     """Models on this device. Any number of processes may use one at the same time: readers never wait."""
 
-    def __init__(self, folder: str | os.PathLike[str] | None = None, *, files: Files | None = None) -> None:
-        """`folder`: made when something is installed; left out: `default_folder()`."""
+    def __init__(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        identity: Identity = None,
+        files: Files | None = None,
+    ) -> None:
+        """folder: made when something is installed; left out: `default_folder()`; identity: the file of the secret that
+        opens encrypted models, None for the one that EDGE_INFER_IDENTITY names."""
+        self._identity = identity
         self._files = files or Files(default_folder() if folder is None else folder)
 
     @property
@@ -102,15 +110,11 @@ class Store:
 
     def names(self) -> list[str]:
         """The models that have a release, and those whose state is damaged, which `state` tells."""
-        states, damaged = read_states(self._files)
-        return sorted([*(state.name for state in states if state.releases), *damaged])
+        return names_of(self._files)
 
     def state(self, name: str) -> State:
         """All that is known of a model. Raises NotInstalledError."""
-        found = read_state(self._files, check_name(name))
-        if found is None:
-            raise NotInstalledError(self._absent(name))
-        return found
+        return state_of(self._files, name)
 
     def log(self, name: str) -> list[Event]:
         """What happened to a model, the oldest event first. Raises NotInstalledError."""
@@ -127,24 +131,7 @@ class Store:
             RefusedError: it does not work on this machine, and there is none to fall back to.
             DamagedStoreError: its bytes are not those that were installed.
         """
-        wanted, failed = parse_reference(reference), frozenset[str]()
-        for _ in range(_TRIES):
-            state = self.state(wanted.name)
-            release = self._chosen(state, wanted, failed)
-            error: EdgeInferError
-            try:
-                return Model(self._usable(wanted.name, release), options)
-            except FileNotFoundError:
-                if self.state(wanted.name).of_digest(release.digest) is None:  # removed since its name was read
-                    continue
-                error = _gone(self._files, release)
-            except _UNUSABLE as told:
-                error = told
-            failed |= {release.digest}
-            if wanted.version is not None or failed.issuperset(state.history):
-                raise error
-            self._fall_back(wanted.name, release, error)
-        raise DamagedStoreError(f"{reference}: its releases change too often to load one")
+        return load(self._files, reference, options, self._identity)
 
     def damage(self, name: str) -> str | None:
         """What is wrong with the bytes of the active release; None where nothing is, or none is active."""
@@ -153,9 +140,9 @@ class Store:
         if release is None:
             return None
         try:
-            read_bytes(self._files, release)
+            stored_bytes(self._files, release)
         except FileNotFoundError:
-            return str(_gone(self._files, release))
+            return str(gone(self._files, release))
         except (DamagedStoreError, UnsafePathError) as error:
             return str(error)
         return None
@@ -163,7 +150,7 @@ class Store:
     def path(self, reference: str) -> str:
         """The file of the active release of a model, or of one of its releases. Raises NotInstalledError."""
         wanted = parse_reference(reference)
-        return self._files.shown(path_of(self._chosen(self.state(wanted.name), wanted)))
+        return self._files.shown(path_of(chosen(self.state(wanted.name), wanted)))
 
     # --- changing ---
 
@@ -176,25 +163,26 @@ class Store:
         allow_older: bool = False,
         limits: Limits | None = None,
         signature: str | os.PathLike[str] | bytes | None = None,
+        trial: Terms | None = None,
     ) -> Installed:
         """Check an artifact, replay its goldens in a process of its own, and only then make it the active release.
 
         activate: False only adds it to the releases; allow_breaking: though callers of the active release must change;
         allow_older: though its release number, or version, is below one that was active; limits: see `gate.Limits`;
         signature: a file, or its bytes; left out, the file beside `source`, under its name and ".sig". It is looked at
-        where a key is trusted (`trust`), and before anything else.
+        where a key is trusted (`trust`), and before anything else; trial: see `activate`.
 
         Raises:
             SignatureError: no trusted key has signed it.
             ArtifactError, OSError: it cannot be read, or is no edge-infer artifact.
+        UsageError, KeyFileError, DecryptionError: it is encrypted, and not for this store's identity.
             RefusedError: it may not become active; the reason is in the journal too.
             StoreWriteError: nothing was changed.
         """
-        data, shown = (source, None) if isinstance(source, bytes) else (read_model_file(source), os.fspath(source))
-        if is_encrypted(data):
-            raise UsageError(
-                f"{shown or 'these bytes'}: encrypted, and a store keeps no encrypted models; load the file by its path"
-            )
+        stored, shown = (source, None) if isinstance(source, bytes) else (read_model_file(source), os.fspath(source))
+        data = decrypted(stored, self._identity, source=shown)
+        if shown is not None and data is not stored:  # the signature is of the model within, and beside it
+            shown = shown.removesuffix(".age")
         try:
             vouched = vouched_for(self._files, data, shown, signature)
         except SignatureError as error:
@@ -206,37 +194,65 @@ class Store:
                 f"{shown or 'these bytes'}: a plain ONNX file has no name, no version and no golden rows to prove it "
                 "by; convert the model with edge-infer, or load the file by its path"
             )
-        release, name = _release_of(artifact, vouched), check_name(artifact.manifest.name)
+        begun = new_trial(trial)
+        release, name = _release_of(artifact, vouched, stored), check_name(artifact.manifest.name)
         older = allow_older or (vouched is not None and vouched.rollback_allowed)
         allowed = Allowed(breaking=allow_breaking or not activate, older=older or not activate)
         refuse_again(self._files, name, release, limits)
         try:
-            check_follows(self._files, read_state(self._files, name), artifact, release, allowed)
+            check_follows(self._files, read_state(self._files, name), artifact, release, allowed, self._identity)
             release = release._replace(health=(health_of(self._files, name, release, data, limits),))
             with self._files.locked():  # what was true before may be so no more
                 vouched_for(self._files, data, shown, signature)
                 state = read_state(self._files, name) or State(name)
-                changes = check_follows(self._files, state, artifact, release, allowed)
-                action = self._install_under_lock(state, release, data, activate)
+                changes = check_follows(self._files, state, artifact, release, allowed, self._identity)
+                after = with_release(state, release)
+                if activate and state.active != release.digest:
+                    after = activated(after, release, begun)
+                action = self._install_under_lock(state, after, release, stored, activate)
         except RefusedError as error:
             note_refusal(self._files, name, release, error, limits)
             raise
         verdict = None if state.active is None or changes is None else schemas.verdict(changes)
-        active = activate or state.active == release.digest
-        return Installed(name, release, action, active, verdict, tuple(changes or ()))
+        active = after.active == release.digest
+        return Installed(
+            name, release, action, active, active and after.trial is not None, verdict, tuple(changes or ())
+        )
 
-    def activate(self, reference: str, *, allow_breaking: bool = False, allow_older: bool = False) -> Release:
-        """Make an installed release the active one. Raises NotInstalledError, RefusedError, StoreWriteError."""
+    def activate(
+        self,
+        reference: str,
+        *,
+        allow_breaking: bool = False,
+        allow_older: bool = False,
+        trial: Terms | None = None,
+    ) -> Release:
+        """Make an installed release the active one.
+
+        trial: it must do this to stay, or else the release before it is active again, whoever finds it out: the process
+        that uses it, or the next one that loads it. Where nothing was active before, there is nothing to go back to,
+        and so no trial. Without one, a release that is on trial is confirmed.
+
+        Raises NotInstalledError, RefusedError, StoreWriteError.
+        """
+        begun = new_trial(trial)
         wanted = parse_reference(reference)
         if wanted.version is None:
             raise UsageError(f"{reference!r}: expected NAME@VERSION, since a model may have several releases")
-        artifact = self._usable(wanted.name, self._chosen(self.state(wanted.name), wanted))
+        artifact = usable(self._files, wanted.name, chosen(self.state(wanted.name), wanted), self._identity)
         with self._files.locked():
             state = self.state(wanted.name)
-            release = self._chosen(state, wanted)
-            check_follows(self._files, state, artifact, release, Allowed(allow_breaking, allow_older))
-            commit(self._files, activated(state, release), "activate", release)
+            release = chosen(state, wanted)
+            allowed = Allowed(allow_breaking, allow_older)
+            check_follows(self._files, state, artifact, release, allowed, self._identity)
+            after = activated(state, release, begun)
+            commit(self._files, after, "activate", release, detail=_detail(after))
         return release
+
+    def mark_good(self, name: str) -> Release:
+        """The active release stays, and its trial, if it is on one, ends. Raises NotInstalledError, StoreWriteError."""
+        chosen(self.state(name), Reference(name))
+        return chosen(confirm(self._files, name) or self.state(name), Reference(name))
 
     def rollback(self, name: str) -> Release:
         """Go back to the release that was active before; one that cannot be used any more is passed over.
@@ -247,7 +263,7 @@ class Store:
             StoreWriteError: nothing was changed.
         """
         seen = self.state(name)
-        release = self._last_usable(seen)
+        release = last_usable(self._files, seen, self._identity)
         with self._files.locked():
             state = self.state(name)
             if (state.active, state.history) != (seen.active, seen.history):
@@ -275,11 +291,16 @@ class Store:
                 forget(self._files, wanted.name)
                 return []
             if wanted.version is None:
-                gone, left = state.releases, state._replace(releases=(), active=None, since=None, history=())
+                none = state._replace(releases=(), active=None, since=None, history=(), trial=None)
+                gone, left = state.releases, none
             else:
-                release = self._chosen(state, wanted)
+                release = chosen(state, wanted)
                 if release.digest == state.active:
                     raise UsageError(f"{reference} is active; activate another release first, or remove {wanted.name}")
+                if state.trial is not None and release.digest == state.previous:
+                    raise UsageError(
+                        f"{reference} is what the release on trial goes back to; edge-infer mark-good or rollback first"
+                    )
                 gone, left = (release,), without(state, {release.digest})
             if gone:
                 told = gone[0] if wanted.version else gone[0]._replace(version="all", digest="")
@@ -345,6 +366,7 @@ class Store:
             freed += self._remove_unused()
             states, damaged = read_states(self._files)
             for state in states:
+                forget_starts(self._files, state)
                 gone = superseded(state, keep)
                 if gone:
                     told = gone[-1]._replace(version=", ".join(release.version for release in gone[:5]))
@@ -355,11 +377,9 @@ class Store:
 
     # --- steps ---
 
-    def _install_under_lock(self, state: State, release: Release, data: bytes, activate: bool) -> str:
+    def _install_under_lock(self, state: State, after: State, release: Release, stored: bytes, activate: bool) -> str:
         """What was done; see `Installed`."""
-        written, known = keep_bytes(self._files, release, data), state.of_digest(release.digest)
-        after = with_release(state, release)
-        after = activated(after, release) if activate else after
+        written, known = keep_bytes(self._files, release, stored), state.of_digest(release.digest)
         if known is None or after.active != state.active:
             action = "install" if activate else "add"
         elif written:
@@ -367,113 +387,30 @@ class Store:
         else:  # whoever wrote it may have been stopped before it was flushed
             settle_state(self._files, state.name)
             return "none"
-        commit(self._files, after, action, release)
+        commit(self._files, after, action, release, detail=_detail(after) if action == "install" else "")
         return action
-
-    def _prove(self, name: str, release: Release, data: bytes) -> None:
-        """Replay the goldens on the machine as it is now, and note that they came out."""
-        refuse_again(self._files, name, release, None)
-        health = health_of(self._files, name, release, data, None)
-        try:
-            with self._files.locked():
-                state = self.state(name)
-                known = state.of_digest(release.digest)
-                if known is not None:
-                    proven = known._replace(health=(*known.health, health)[-_KEPT_HEALTH:])
-                    commit(self._files, with_release(state, proven), "prove", proven)
-        except StoreWriteError as error:
-            warnings.warn(f"{name}: proven on this machine, which cannot be noted: {error}", StoreWarning, 3)
-
-    def _usable(self, name: str, release: Release) -> Artifact:
-        """A release that works on this machine. Raises one of `_UNUSABLE`, and FileNotFoundError."""
-        data = read_bytes(self._files, release)
-        if not release.works_on(here.machine_fingerprint()):
-            self._prove(name, release, data)
-        return parse_artifact(data, source=self._files.shown(path_of(release)))
-
-    def _last_usable(self, state: State) -> Release:
-        """Of those that were active before."""
-        error: EdgeInferError = NotInstalledError(
-            f"{state.name}: no release was active before this one; nothing to go back to"
-        )
-        for digest in reversed(state.history):
-            release = state.of_digest(digest)
-            assert release is not None  # the state's parser sees to that
-            try:
-                self._usable(state.name, release)
-                return release
-            except FileNotFoundError:
-                error = _gone(self._files, release)
-            except _UNUSABLE as told:
-                error = told
-        raise error
-
-    def _fall_back(self, name: str, failed: Release, error: EdgeInferError) -> None:
-        """From a release that fails to the one before it; where that cannot be written, for this load only."""
-        try:
-            with self._files.locked():
-                state = self.state(name)
-                if state.active != failed.digest or state.previous is None:  # another process was quicker
-                    return
-                state = refused(rolled_back(state), failed, error, circumstances_of(None))
-                release = state.of_digest(state.active)
-                assert release is not None
-                commit(self._files, state, "fall back", release, detail=str(error))
-        except StoreWriteError as unwritten:
-            told = f"{name}@{failed.version} failed, and the release before it is loaded: {error}\n{unwritten}"
-            warnings.warn(told, StoreWarning, 3)
-            return
-        warnings.warn(
-            f"{name}@{failed.version} failed, and {release.version} is active again: {error}", StoreWarning, 3
-        )
-
-    # --- reading ---
-
-    def _chosen(self, state: State, wanted: Reference, failed: frozenset[str] = frozenset()) -> Release:
-        """The release that is asked for; the active one, or of those before it the last that has not failed."""
-        if wanted.version is None:
-            standing = [digest for digest in (*state.history, state.active) if digest not in failed]
-            release = state.of_digest(standing[-1] if standing else None)
-            if release is None:
-                raise NotInstalledError(f"{wanted.name}: no release is active; edge-infer activate NAME@VERSION")
-            return release
-        release = state.of_version(wanted.version)
-        if release is None:
-            there = ", ".join(each.version for each in state.releases) or "none"
-            raise NotInstalledError(f"{wanted}: there is no such release; installed: {there}")
-        return release
 
     def _remove_unused(self) -> int:
         """The bytes that were freed; none while a state cannot be read, which may need them. For writers."""
         states, damaged = read_states(self._files)
         return 0 if damaged else remove_all_but(self._files, [each for state in states for each in state.releases])
 
-    def _absent(self, name: str) -> str:
-        import difflib
-
-        names = self.names()
-        near = difflib.get_close_matches(name, names, 1)
-        if near:
-            return f"no model {name!r} in the store {self.folder} (did you mean {near[0]!r}?)"
-        if not names:
-            return f"no model {name!r}: the store {self.folder} is empty (edge-infer install FILE)"
-        return f"no model {name!r} in the store {self.folder}; it has: {', '.join(names[:10])}"
-
 
 # --- small facts ------------------------------------------------------------------------
 
 
-def _gone(files: Files, release: Release) -> DamagedStoreError:
-    return DamagedStoreError(f"{files.shown(path_of(release))}: the file is not there; install the release again")
+def _detail(state: State) -> str:
+    return "" if state.trial is None else described(state.trial.terms)
 
 
-def _release_of(artifact: Artifact, vouched: Verified | None) -> Release:
+def _release_of(artifact: Artifact, vouched: Verified | None, stored: bytes) -> Release:
     manifest = artifact.manifest
     return Release(
         version=check_version(manifest.version),
         release=manifest.release,
         digest=artifact.digest,
-        size=len(artifact.data),
+        size=len(stored),
         installed=here.now(),
         signed_by=vouched.fingerprint if vouched else None,
+        encrypted=hashlib.sha256(stored).hexdigest() if is_encrypted(stored) else None,
     )

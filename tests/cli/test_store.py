@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -138,8 +139,62 @@ def test_a_release_that_gives_way_is_told_in_one_line_and_the_answer_stands(fold
     assert fresh("predict", "pets", json.dumps(ROW)).err == ""
 
 
-def test_an_encrypted_file_is_not_kept(folder: Path) -> None:
+def test_an_encrypted_model_is_kept_encrypted_and_answers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipient = json.loads(fresh("keygen", "--age", "device.identity", "--json").out)["recipient"]
-    fresh("encrypt", "pets-1.0.0.onnx", "--to", recipient, "-o", "pets-1.0.0.onnx.age")
+    for version in ("1.0.0", "1.1.0"):
+        fresh("encrypt", f"pets-{version}.onnx", "--to", recipient, "-o", f"pets-{version}.onnx.age")
     ran = fresh("install", "pets-1.0.0.onnx.age")
-    assert (ran.code, "a store keeps no encrypted models" in ran.err) == (2, True)
+    assert (ran.code, "give the identity that it was encrypted to" in ran.err) == (2, True)
+    assert fresh("install", "pets-1.0.0.onnx.age", "--identity", "device.identity").out == "pets@1.0.0  active\n"
+    assert fresh("predict", "pets", json.dumps(ROW)).code == 2
+    answered = fresh("predict", "pets", json.dumps(ROW), "--identity", "device.identity")
+    assert float(answered.out) == pytest.approx(answer("1.0.0"))
+    assert "encrypted (age)" in fresh("status", "pets").out
+    monkeypatch.setenv("EDGE_INFER_IDENTITY", str(folder / "device.identity"))
+    assert fresh("install", "pets-1.1.0.onnx.age").code == 0
+    assert fresh("verify", "pets").code == 0
+    assert fresh("rollback", "pets").out == "pets@1.0.0  active again\n"
+    assert float(fresh("predict", "pets", json.dumps(ROW)).out) == pytest.approx(answer("1.0.0"))
+
+
+def test_a_release_on_trial_is_confirmed_by_its_answers(folder: Path) -> None:
+    fresh("install", "pets-1.0.0.onnx")
+    ran = fresh("install", "pets-1.1.0.onnx", "--trial", "2,10min", "--trial-latency", "5000")
+    assert ran.out == "pets@1.1.0  active on trial; edge-infer mark-good confirms it\n"
+    fresh("predict", "pets", json.dumps(ROW))
+    shown = fresh("status", "pets").out
+    assert "on trial  1 of 2 calls answered, 0 failed, 0 crashed, 10 min left" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    (model,) = json.loads(fresh("status", "pets", "--json").out)["models"]
+    assert model["trial"]["terms"] == {"answers": 2, "seconds": 600, "errors": 0, "latency": 5.0, "crashes": 3}
+    fresh("predict", "pets", json.dumps(ROW))
+    assert "on trial" not in fresh("status", "pets").out
+    assert "mark-good 1.1.0: by itself, after 2 answers" in fresh("log", "pets").out
+
+
+def test_a_release_on_trial_that_is_not_confirmed_goes_back(folder: Path) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        fresh("install", f"pets-{version}.onnx")
+    fresh("rollback", "pets")
+    assert "on trial" in fresh("activate", "pets@1.1.0", "--trial", "1s").out
+    time.sleep(1.1)
+    assert "time is over: the next load" in fresh("status", "pets").out
+    ran = fresh("predict", "pets", json.dumps(ROW))
+    assert (ran.code, float(ran.out)) == (0, pytest.approx(answer("1.0.0")))
+    assert ran.err == ("warning: pets@1.1.0 failed its trial: it was not confirmed within 1 s; 1.0.0 is active again\n")
+    assert "refused   1.1.0" in fresh("status", "pets").out
+    assert "edge-infer mark-good" in fresh("activate", "pets@1.1.0", "--trial", "1s").out
+    assert fresh("mark-good", "pets").out == "pets@1.1.0  confirmed\n"
+
+
+def test_a_trial_that_makes_no_sense_changes_nothing(folder: Path) -> None:
+    assert "without a trial" in fresh("install", "pets-1.0.0.onnx", "--trial", "5").out
+    for arguments, words in (
+        (["--trial", "soon"], 'a number of answers ("100")'),
+        (["--trial", "0"], "expected 1 to"),
+        (["--trial-errors", "2"], "need --trial"),
+        (["--trial", "5min", "--trial-latency", "1"], "judged over a number of answers"),
+    ):
+        ran = fresh("install", "pets-1.1.0.onnx", *arguments)
+        assert (ran.code, words in ran.err) == (2, True), ran.err
+    assert "1.1.0" not in fresh("list").out

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import onnx
 import pandas as pd
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
@@ -38,3 +39,23 @@ def answer(version: str) -> float:
 
 def is_sound(data: bytes) -> bool:
     return all(check.status != "failed" for check in verify(data))
+
+
+def brittle(version: str) -> bytes:
+    """The same, but onnxruntime fails for an "a" of 200 or more: an index leaves its table."""
+    model = onnx.load_from_string(artifact(version))
+    add = model.graph.initializer.append
+    add(onnx.numpy_helper.from_array(np.zeros((200, 1), np.float32), "table"))
+    add(onnx.numpy_helper.from_array(np.array([0]), "first"))
+    model.graph.node[0].input[0] = "same"
+    for node in reversed(
+        [
+            onnx.helper.make_node("Gather", ["numbers", "first"], ["a"], axis=1),
+            onnx.helper.make_node("Cast", ["a"], ["index"], to=onnx.TensorProto.INT64),
+            onnx.helper.make_node("GatherND", ["table", "index"], ["zero"]),
+            onnx.helper.make_node("Add", ["numbers", "zero"], ["same"]),
+        ]
+    ):
+        model.graph.node.insert(0, node)
+    data: bytes = model.SerializeToString()
+    return data

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +27,7 @@ from edge_infer.store.admission import note_refusal
 from edge_infer.store.gate import Limits, check_health
 from edge_infer.store.names import order_of
 from edge_infer.store.store import StoreWarning
+from tests.store.full_disk import nothing_can_be_written
 from tests.store.releases import ROW, answer, artifact
 
 
@@ -435,30 +432,17 @@ def test_a_file_that_is_gone_is_a_damage_too(store: Store) -> None:
         assert store.load("pets").predict(ROW) == pytest.approx(answer("1.0.0"))
 
 
-def test_where_nothing_can_be_written_the_release_before_is_loaded_all_the_same(store: Store) -> None:
+def test_wherenothing_can_be_written_the_release_before_is_loaded_all_the_same(store: Store) -> None:
     for version in ("1.0.0", "1.1.0", "1.2.0"):
         installed = store.install(artifact(version))
         if version != "1.0.0":
             _flip(Path(store.folder, "artifacts", f"{installed.release.digest}.onnx"), 50)
-    with _nothing_can_be_written(), pytest.warns(StoreWarning, match="the release before it is loaded"):
+    with nothing_can_be_written(), pytest.warns(StoreWarning, match="the release before it is loaded"):
         assert store.load("pets").predict(ROW) == pytest.approx(answer("1.0.0"))
     assert active(store) == "1.2.0"
     with pytest.warns(StoreWarning, match="is active again"):
         store.load("pets")
     assert active(store) == "1.0.0"
-
-
-@contextmanager
-def _nothing_can_be_written(most: int = 0) -> Iterator[None]:
-    """A limit on the size of files stands for a full disk: the system fails in the middle of a write."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}', b'{"format": 99}', b"\xff\xfe"])
@@ -554,7 +538,7 @@ def test_a_store_that_cannot_be_written_says_so() -> None:
 
 def test_a_full_disk_loses_nothing(store: Store) -> None:
     store.install(artifact("1.0.0"))
-    with _nothing_can_be_written(2000), pytest.raises(StoreWriteError, match="The store is whole"):
+    with nothing_can_be_written(2000), pytest.raises(StoreWriteError, match="The store is whole"):
         store.install(artifact("1.1.0"))
     assert (active(store), versions(store)) == ("1.0.0", ["1.0.0"])
     assert list(Path(store.folder, "tmp").iterdir()) == []

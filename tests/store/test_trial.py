@@ -1,0 +1,471 @@
+"""A release on trial stays if it is confirmed, and goes back if it fails, is too late, or its processes die."""
+
+from __future__ import annotations
+
+import gc
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_infer.errors import DamagedStoreError, InferenceError, InputError, RefusedError, UsageError
+from edge_infer.store import Store, here
+from edge_infer.store.loading import StoreWarning
+from edge_infer.store.records import note
+from edge_infer.store.state import parse_state, render
+from edge_infer.store.trial import Moment, Terms, Trial, advanced, failure, is_confirmed, parse_terms
+from tests.store.full_disk import nothing_can_be_written
+from tests.store.releases import ROW, answer, artifact, brittle
+
+ROOT = Path(__file__).parents[2]
+BREAKS = {"a": 1000.0, "b": 0.0}
+LONG = Terms(answers=1000)
+
+
+@pytest.fixture
+def trying(store: Store) -> Store:
+    """1.0.0 is the release before, and 1.1.0 is installed."""
+    store.install(artifact("1.0.0"))
+    store.install(brittle("1.1.0"), activate=False)
+    return store
+
+
+def active(store: Store) -> str:
+    state = store.state("pets")
+    release = state.of_digest(state.active)
+    assert release is not None
+    return release.version
+
+
+def trial_of(store: Store) -> Trial:
+    found = store.state("pets").trial
+    assert found is not None
+    return found
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """What a thread of a moment does. Its test fails by time if it never comes."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def last_event(store: Store) -> tuple[str, str, str]:
+    event = store.log("pets")[-1]
+    return event.action, event.version, event.detail
+
+
+# --- what confirms ----------------------------------------------------------------------
+
+
+def test_so_many_answers_confirm_a_release(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=Terms(answers=3))
+    model = trying.load("pets")
+    for _ in range(3):
+        assert trial_of(trying).terms == Terms(answers=3)
+        assert model.predict(ROW) == pytest.approx(answer("1.1.0"))
+    until(lambda: trying.state("pets").trial is None)
+    assert active(trying) == "1.1.0"
+    assert last_event(trying) == ("mark-good", "1.1.0", "by itself, after 3 answers")
+
+
+def test_answers_of_several_processes_add_up(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=Terms(answers=4))
+    for count in (1, 2, 3):
+        _in_a_process(trying, "edge_infer.load('pets').predict(ROW)")
+        assert trial_of(trying).answers == count
+    _in_a_process(trying, "edge_infer.load('pets').predict(ROW)")
+    assert trying.state("pets").trial is None
+    assert active(trying) == "1.1.0"
+
+
+def test_a_person_confirms_a_release(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=Terms(seconds=3600))
+    model = trying.load("pets")
+    assert trying.mark_good("pets").version == "1.1.0"
+    assert trying.state("pets").trial is None
+    assert last_event(trying)[:2] == ("mark-good", "1.1.0")
+    model.close()  # its start has nobody to tell any more
+    before = trying.log("pets")
+    assert trying.mark_good("pets").version == "1.1.0"  # again: nothing more to do
+    assert trying.log("pets") == before
+
+
+def test_activating_it_without_a_trial_confirms_it(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    trying.activate("pets@1.1.0")
+    assert trying.state("pets").trial is None
+    assert active(trying) == "1.1.0"
+
+
+def test_the_first_release_has_nothing_to_go_back_to(store: Store) -> None:
+    installed = store.install(artifact("1.0.0"), trial=LONG)
+    assert (installed.active, installed.on_trial) == (True, False)
+    assert store.state("pets").trial is None
+
+
+def test_installing_the_same_file_again_does_not_begin_a_trial(trying: Store) -> None:
+    assert trying.install(artifact("1.0.0"), trial=LONG).action == "none"
+    assert trying.state("pets").trial is None
+
+
+# --- what leads back --------------------------------------------------------------------
+
+
+def test_a_call_that_fails_leads_back(trying: Store) -> None:
+    assert trying.install(brittle("1.2.0"), trial=LONG).on_trial
+    model = trying.load("pets")
+    with pytest.raises(InferenceError):
+        model.predict(BREAKS)
+    until(lambda: trying.state("pets").trial is None)
+    assert active(trying) == "1.0.0"
+    assert trying.load("pets").predict(ROW) == pytest.approx(answer("1.0.0"))
+    refusal = trying.state("pets").refusals[-1]
+    assert (refusal.version, refusal.kind) == ("1.2.0", "trial")
+    assert "1 call failed, 0 allowed; the last one: predict: InferenceError" in refusal.reason
+
+
+def test_errors_that_are_allowed_do_not(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=Terms(answers=2, errors=2))
+    with trying.load("pets") as model:
+        for _ in range(2):
+            with pytest.raises(InferenceError):
+                model.predict(BREAKS)
+    assert trial_of(trying).errors == 2
+    with trying.load("pets") as model:
+        model.predict(ROW)
+        model.predict(ROW)
+    assert trying.state("pets").trial is None
+    assert active(trying) == "1.1.0"
+
+
+def test_a_callers_mistake_is_no_error_of_the_release(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    with trying.load("pets") as model, pytest.raises(InputError):
+        model.predict({"a": "no number"})
+    assert (trial_of(trying).errors, trial_of(trying).answers) == (0, 0)
+
+
+def test_slow_calls_lead_back(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=Terms(answers=3, latency=0.0))
+    with trying.load("pets") as model:
+        for _ in range(3):
+            model.predict(ROW)
+    assert active(trying) == "1.0.0"
+    assert "more than half of 3 calls took longer than 0 ms" in trying.state("pets").refusals[-1].reason
+
+
+def test_calls_as_fast_as_they_must_be_do_not(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=Terms(answers=3, latency=60.0))
+    with trying.load("pets") as model:
+        for _ in range(3):
+            model.predict(ROW)
+    assert active(trying) == "1.1.0"
+
+
+def test_when_its_time_is_over_the_next_load_goes_back(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=Terms(seconds=3600))
+    assert trying.load("pets").manifest.version == "1.1.0"
+    _spend(trying, 3600)
+    with pytest.warns(StoreWarning, match=r"was not confirmed within 3600 s; 1\.0\.0 is active again"):
+        assert trying.load("pets").manifest.version == "1.0.0"
+    assert last_event(trying)[:2] == ("fall back", "1.0.0")
+
+
+def test_when_its_time_is_over_a_process_that_runs_it_finds_out_too(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=Terms(seconds=3600))
+    with trying.load("pets") as model:
+        _spend(trying, 3600)
+        model.predict(ROW)
+    assert active(trying) == "1.0.0"
+
+
+def _spend(store: Store, seconds: float) -> None:
+    state = store.state("pets")
+    assert state.trial is not None
+    note(store._files, state._replace(trial=state.trial._replace(spent=seconds)))
+
+
+def test_processes_that_die_lead_back(trying: Store) -> None:
+    """A crash loop: each is killed in the middle of its work, whatever it has answered before."""
+    trying.activate("pets@1.1.0", trial=LONG)
+    for count in range(3):
+        assert active(trying) == "1.1.0"
+        assert trial_of(trying).crashed == max(0, count - 1)  # the last one's death is found by the next start
+        _in_a_process(
+            trying, "m = edge_infer.load('pets'); m.predict(ROW); os.kill(os.getpid(), 9)", code=-signal.SIGKILL
+        )
+    with pytest.warns(StoreWarning, match="3 processes that ran it ended without closing it"):
+        assert trying.load("pets").predict(ROW) == pytest.approx(answer("1.0.0"))
+
+
+def test_processes_that_end_as_they_should_do_not(trying: Store) -> None:
+    """By their end, by an exception, by Ctrl-C, by `close`, and without an answer."""
+    trying.activate("pets@1.1.0", trial=LONG)
+    ends = {
+        "m = edge_infer.load('pets')": 0,
+        "m = edge_infer.load('pets'); m.predict(ROW); sys.exit(3)": 3,
+        "m = edge_infer.load('pets'); 1 / 0": 1,
+        "m = edge_infer.load('pets'); signal.raise_signal(signal.SIGINT)": -signal.SIGINT,
+        "edge_infer.load('pets').close(); os._exit(4)": 4,
+    }
+    for code, expected in ends.items():
+        _in_a_process(trying, code, code=expected)
+    assert trial_of(trying)._replace(at=Moment("", 0), spent=0, begun="") == Trial(LONG, "", Moment("", 0), answers=1)
+    assert not list(Path(trying.folder).glob("models/pets/starts/*"))
+
+
+def test_a_model_that_nobody_has_any_more_is_no_crash(trying: Store) -> None:
+    """Its start ends at the next occasion; until then the process that lives holds it."""
+    trying.activate("pets@1.1.0", trial=LONG)
+    call = trying.load("pets").predict
+    assert call(ROW) == pytest.approx(answer("1.1.0"))
+    del call
+    gc.collect()
+    with trying.load("pets"):
+        assert len(trial_of(trying).starts) == 1
+    assert (trial_of(trying).starts, trial_of(trying).answers, trial_of(trying).crashed) == ((), 1, 0)
+
+
+def test_processes_that_still_run_are_no_crashes(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    models = [trying.load("pets") for _ in range(5)]
+    assert len(trial_of(trying).starts) == 5
+    assert trial_of(trying).crashed == 0
+    for model in models:
+        model.close()
+    assert trial_of(trying).starts == ()
+
+
+def test_a_child_that_is_forked_counts_nothing(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    model = trying.load("pets")
+    model.predict(ROW)
+    child = multiprocessing.get_context("fork").Process(target=model.close)
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    assert len(trial_of(trying).starts) == 1
+    model.close()
+    assert (trial_of(trying).starts, trial_of(trying).answers, trial_of(trying).crashed) == ((), 1, 0)
+
+
+def test_a_stream_that_is_stopped_is_no_crash(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edge_infer.cli.main", "stream", "pets"],
+        env={**os.environ, "EDGE_INFER_HOME": trying.folder},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(ROW) + "\n")
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline())["prediction"] == pytest.approx(answer("1.1.0"))
+    process.terminate()
+    assert process.wait(30) == 128 + signal.SIGTERM
+    process.stdin.close()
+    process.stdout.close()
+    assert (trial_of(trying).starts, trial_of(trying).answers) == ((), 1)
+
+
+# --- and the rest of a model's life ------------------------------------------------------
+
+
+def test_a_release_that_failed_is_not_tried_again_by_itself(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=Terms(seconds=1))
+    _spend(trying, 2)
+    with pytest.warns(StoreWarning):
+        trying.load("pets")
+    with pytest.raises(RefusedError, match=r"nothing has changed since: pets@1\.1\.0 failed its trial") as caught:
+        trying.install(brittle("1.1.0"))
+    assert caught.value.kind == "trial"
+    trying.activate("pets@1.1.0")  # a person may
+    assert trying.install(brittle("1.1.0")).action == "none"
+
+
+def test_a_release_that_nobody_confirmed_is_no_place_to_go_back_to(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    trying.install(artifact("1.2.0"), trial=LONG)
+    assert trying.rollback("pets").version == "1.0.0"
+    assert trying.state("pets").trial is None
+
+
+def test_what_a_trial_goes_back_to_is_not_removed(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    with pytest.raises(UsageError, match=r"pets@1\.0\.0 is what the release on trial goes back to"):
+        trying.remove("pets@1.0.0")
+    trying.prune(keep=0)
+    assert [release.version for release in trying.state("pets").releases] == ["1.0.0", "1.1.0"]
+    trying.mark_good("pets")
+    trying.prune(keep=0)
+    assert [release.version for release in trying.state("pets").releases] == ["1.1.0"]
+
+
+def test_a_release_loaded_by_its_version_is_not_counted(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    with trying.load("pets@1.1.0") as model:
+        model.predict(ROW)
+    assert trial_of(trying).answers == 0
+
+
+def test_a_damaged_release_on_trial_gives_way(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    Path(trying.path("pets@1.1.0")).write_bytes(b"?")
+    with pytest.warns(StoreWarning, match=r"1\.0\.0 is active again"):
+        assert trying.load("pets").predict(ROW) == pytest.approx(answer("1.0.0"))
+    assert trying.state("pets").trial is None
+
+
+def test_prune_takes_what_dead_starts_left(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    _in_a_process(trying, "m = edge_infer.load('pets'); os.kill(os.getpid(), 9)", code=-signal.SIGKILL)
+    trying.mark_good("pets")
+    (Path(trying.folder) / "models/pets/starts/0123456789abcdef").touch()
+    trying.prune()
+    assert not list(Path(trying.folder).glob("models/pets/starts/*"))
+
+
+def test_where_nothing_can_be_written_a_release_on_trial_is_loaded_uncounted(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    with nothing_can_be_written(), pytest.warns(StoreWarning, match="its trial cannot be counted"):
+        assert trying.load("pets").predict(ROW) == pytest.approx(answer("1.1.0"))
+    assert trial_of(trying).answers == 0
+    with trying.load("pets") as model:
+        model.predict(ROW)
+    assert (trial_of(trying).answers, trial_of(trying).crashed) == (1, 0)
+
+
+def _in_a_process(store: Store, statements: str, *, code: int = 0) -> None:
+    program = f"import edge_infer, os, signal, sys\nROW = {ROW!r}\n{statements}\n"
+    environment = {**os.environ, "EDGE_INFER_HOME": store.folder}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert ran.returncode == code, ran.stderr
+
+
+# --- the terms, and time ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("100", Terms(answers=100)),
+        ("10min", Terms(seconds=600)),
+        ("90 s", Terms(seconds=90)),
+        ("100,10min", Terms(answers=100, seconds=600)),
+        ("2h, 5", Terms(answers=5, seconds=7200)),
+        ("7d", Terms(seconds=7 * 86_400)),
+    ],
+)
+def test_terms_are_read(text: str, terms: Terms) -> None:
+    assert parse_terms(text) == terms
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1x", "10min,5min", "3,4", "1.5h", "100,", "9" * 13, "0s", "400d"])
+def test_other_terms_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="expected"):
+        parse_terms(text)
+
+
+@pytest.mark.parametrize("terms", [Terms(), Terms(seconds=5, latency=1), Terms(3, errors=-1), Terms(3, crashes=0)])
+def test_terms_that_decide_nothing_are_refused(trying: Store, terms: Terms) -> None:
+    with pytest.raises(UsageError, match="trial"):
+        trying.activate("pets@1.1.0", trial=terms)
+    assert active(trying) == "1.0.0"
+
+
+moments = st.tuples(st.sampled_from(["one", "two", ""]), st.floats(0, 1e7))
+
+
+@given(st.lists(moments, min_size=1, max_size=20))
+def test_time_only_grows_and_is_never_more_than_the_machine_was_on(seen: list[tuple[str, float]]) -> None:
+    trial = Trial(Terms(seconds=1), "", Moment(*seen[0]))
+    on = 0.0
+    for boot, seconds in seen[1:]:
+        before = trial
+        trial = advanced(trial, Moment(boot, seconds))
+        on += seconds
+        assert before.spent <= trial.spent <= on * (1 + 1e-9)
+    assert advanced(trial, trial.at) == trial
+
+
+def test_a_restart_does_not_begin_the_time_anew() -> None:
+    trial = advanced(Trial(Terms(seconds=100), "", Moment("one", 50.0)), Moment("one", 90.0))
+    assert trial.spent == 40
+    trial = advanced(trial, Moment("two", 30.0))
+    assert trial.spent == 70
+    assert failure(trial) is None
+    assert failure(advanced(trial, Moment("two", 60.0))) == "it was not confirmed within 100 s"
+
+
+def test_this_machines_moment_only_grows() -> None:
+    first, second = here.moment(), here.moment()
+    assert first.boot == second.boot
+    assert 0 < first.seconds <= second.seconds
+
+
+counts = st.integers(0, 5)
+
+
+@given(counts, counts, counts, counts, st.floats(0, 10), st.integers(1, 4), st.integers(0, 3))
+def test_a_trial_is_confirmed_or_failed_never_both(
+    answers: int, errors: int, slow: int, crashed: int, spent: float, wanted: int, allowed: int
+) -> None:
+    terms = Terms(answers=wanted, seconds=8, errors=allowed, latency=0.1)
+    trial = Trial(terms, "", Moment("", 0), spent, answers, errors, slow, crashed)
+    if is_confirmed(trial):
+        assert failure(trial) is None
+        assert answers >= wanted
+        assert errors <= allowed
+        assert crashed < terms.crashes
+    elif failure(trial) is None:
+        assert answers < wanted
+        assert spent < 8
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("starts",), ["../../state.json"]),
+        (("starts",), ["0123456789abcdeX"]),
+        (("starts",), "0123456789abcdef"),
+        (("terms", "answers"), 0),
+        (("terms", "crashes"), 0),
+        (("at", "seconds"), "soon"),
+        (("answers",), -1),
+        (("spent",), None),
+    ],
+)
+def test_a_trial_that_says_nonsense_is_damage(trying: Store, path: tuple[str, ...], value: Any) -> None:
+    trying.activate("pets@1.1.0", trial=Terms(answers=3, seconds=60, latency=1.0))
+    document = json.loads(render(trying.state("pets")))
+    parse_state(json.dumps(document).encode(), where="as it is")
+    inner = document["trial"]
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    with pytest.raises(DamagedStoreError, match=path[-1]):
+        parse_state(json.dumps(document).encode(), where="changed")
+
+
+def test_a_trial_without_a_way_back_is_damage(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    state = trying.state("pets")
+    with pytest.raises(DamagedStoreError, match="without a release to go back to"):
+        parse_state(render(state._replace(history=())), where="state.json")
