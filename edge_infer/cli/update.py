@@ -9,6 +9,7 @@ from typing import Any
 from edge_infer.cli.console import dumps, printable, wrapped, write
 from edge_infer.errors import UsageError
 from edge_infer.store import Store
+from edge_infer.store.trial import Terms
 from edge_infer.update.client import Updated, update
 from edge_infer.update.expiry import parse_expiry
 
@@ -25,6 +26,7 @@ def run(
     check: bool,
     seconds: float,
     allow_breaking: bool,
+    trial: Terms | None,
     json: bool,
 ) -> int:
     """1 where a model failed; the others are updated all the same."""
@@ -41,6 +43,7 @@ def run(
         check=check,
         seconds=seconds,
         allow_breaking=allow_breaking,
+        trial=trial,
     )
     if json:
         about = {"store": store.folder, "from": source, "channel": channel, "checked": check}

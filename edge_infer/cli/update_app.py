@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from edge_infer.cli.app import Json, app, folded
-from edge_infer.cli.store_app import PANEL, AllowBreaking
+from edge_infer.cli.store_app import PANEL, AllowBreaking, Trial, TrialErrors, TrialLatency
 
 _HELP = """\
 Bring models to the release that a repository has for this device.
@@ -23,6 +23,7 @@ Example:
   edge-infer update --from https://example.org/models --check
 
 Left out, NAME is every model in the store. Each release is proven here as by `edge-infer install`,
+with --trial as by `edge-infer activate`,
 and one that fails stops no other: the exit code is 1 then. A download that is interrupted goes on
 where it ended. A release that was refused is not downloaded again until something changes, and one
 that is rolled out to a share of the devices is taken by those whose id (EDGE_INFER_DEVICE_ID, or one
@@ -58,9 +59,13 @@ def _update(
         float, typer.Option("--seconds", metavar="S", help="Stop after this time; the next update goes on there.")
     ] = 3600.0,
     allow_breaking: AllowBreaking = False,
+    trial: Trial = None,
+    trial_errors: TrialErrors = 0,
+    trial_latency: TrialLatency = None,
     json: Json = False,
 ) -> None:
     from edge_infer.cli import update
+    from edge_infer.cli.store import terms_of
 
     raise typer.Exit(
         update.run(
@@ -72,6 +77,7 @@ def _update(
             check=check,
             seconds=seconds,
             allow_breaking=allow_breaking,
+            trial=terms_of(trial, trial_errors, trial_latency),
             json=json,
         )
     )

@@ -33,6 +33,7 @@ from edge_infer.store.files import Files
 from edge_infer.store.names import check_name
 from edge_infer.store.state import State
 from edge_infer.store.store import Store, StoreWarning
+from edge_infer.store.trial import Terms
 from edge_infer.store.trust import trusted_keys, vouched_for
 from edge_infer.store.updates import (
     Known,
@@ -93,13 +94,14 @@ def update(
     check: bool = False,
     seconds: float = SECONDS,
     allow_breaking: bool = False,
+    trial: Terms | None = None,
 ) -> list[Updated]:
     """Bring models to the release that a repository has for this device.
 
     source: its folder or address; names: left out, all installed models, otherwise those, installed or not;
     root: a file of trusted root metadata, needed the first time; check: only say what would be done, and change
-    nothing; seconds: how long it may take; allow_breaking: though callers of the active release must change. One
-    model that fails stops no other.
+    nothing; seconds: how long it may take; allow_breaking: though callers of the active release must change;
+    trial: see `Store.activate`. One model that fails stops no other.
 
     Raises:
         UpdateError: the repository cannot be used, and no model was looked at.
@@ -116,7 +118,7 @@ def update(
         now, given = known_now(known.latest), _read_root(root)
         remote = Remote(opened, deadline, folder, _anchor(kept, given, opened), now, expiry.reference(now))
         _verify(store.files, remote, given, channel, is_first=not kept.roots, check=check)
-        run = _Run(store, opened, remote, deadline, channel, check, allow_breaking, known)
+        run = _Run(store, opened, remote, deadline, channel, check, _Terms(allow_breaking, trial), known)
         found = run.all(wanted)
         late = remote.expired(channel)
         _warn(opened, late, expiry)
@@ -206,6 +208,13 @@ def _another(given: _Root) -> UpdateError:
 # --- models -----------------------------------------------------------------------------
 
 
+class _Terms(NamedTuple):
+    """What a release becomes active on."""
+
+    allow_breaking: bool
+    trial: Terms | None
+
+
 class _Run:
     """One update. unfinished: the sha256 of files whose download goes on another time."""
 
@@ -217,11 +226,11 @@ class _Run:
         deadline: Deadline,
         channel: str,
         check: bool,
-        allow_breaking: bool,
+        terms: _Terms,
         known: Known,
     ) -> None:
         self._store, self._source, self._remote, self._deadline = store, source, remote, deadline
-        self._channel, self._check, self._allow_breaking, self._known = channel, check, allow_breaking, known
+        self._channel, self._check, self._terms, self._known = channel, check, terms, known
         self.unfinished: set[str] = set()
 
     def all(self, wanted: list[str]) -> list[Updated]:
@@ -309,7 +318,8 @@ class _Run:
                 f"{release.file}: the index calls it {name}@{release.version} (release {release.release}), it is "
                 f"{manifest.name}@{manifest.version} (release {manifest.release}); tell the publisher",
             )
-        self._store.install(data, allow_breaking=self._allow_breaking, signature=signature)
+        breaking, trial = self._terms
+        self._store.install(data, allow_breaking=breaking, signature=signature, trial=trial)
 
     # --- what was refused before ---
 
@@ -317,7 +327,7 @@ class _Run:
         """What must change before a release that was refused here is tried again."""
         keys = trusted_keys(self._store.files)
         trusted = [*(key.fingerprint for key in keys.keys), *sorted(keys.revoked)] if keys else []
-        facts = (here.machine_fingerprint(), state.active if state else None, self._allow_breaking, *trusted)
+        facts = (here.machine_fingerprint(), state.active if state else None, self._terms.allow_breaking, *trusted)
         return " ".join(map(str, facts))
 
     def _refuse_again(self, state: State | None, release: IndexedRelease, digest: str, circumstances: str) -> None:

@@ -174,8 +174,7 @@ class Draft:
         for role in self.repository.roles():
             self.repository.metadata(role).signed.version = 0
         self.change(*self.repository.roles())
-        *others, root = self.sign()
-        return [root, *others]
+        return self.sign()
 
     def sign(self) -> list[tuple[Path, bytes]]:
         """The files to write, in this order.

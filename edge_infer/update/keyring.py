@@ -16,6 +16,7 @@ from edge_infer.errors import KeyFileError, UsageError
 from edge_infer.extras import needs
 from edge_infer.private_files import write_new
 from edge_infer.signing.keys import PrivateKey
+from edge_infer.update.layout import ROOT
 
 with needs("update", "securesystemslib", "publishing updates"):
     from securesystemslib.signer import CryptoSigner
@@ -75,7 +76,7 @@ class Keyring:
             raise KeyFileError(
                 f"{names}: {wanted} of the role {role!r} {'is' if threshold == 1 else 'are'} needed to sign it, "
                 f"{len(found) or 'none'} found (key id {', '.join(keyid[:8] + '…' for keyid in ids)}); "
-                "bring it here for this command"
+                f"bring it here for this command{'' if role == ROOT else f', or, where it is lost, --rotate {role}'}"
             )
         return found
 
