@@ -22,15 +22,19 @@ from edge_infer.update.keyring import Keyring, settled_name
 from edge_infer.update.layout import (
     DEFAULT_CHANNEL,
     DEFAULT_CHANNELS,
+    METADATA,
     ROLES,
+    ROOT,
     SIGNATURE_SUFFIX,
     SNAPSHOT,
     TIMESTAMP,
     check_channel,
     index_path,
+    metadata_name,
     stored_path,
     target_path,
 )
+from edge_infer.update.remembered import check_not_older, remember
 from edge_infer.update.repository import Repository, check_same_root, load_repository, read_index, stage_of
 from edge_infer.update.submission import Submission, read_again, read_submission
 
@@ -192,6 +196,7 @@ class Publisher:
             remove_unfinished(self._files)
             made = self._create(first or DEFAULT_CHANNEL) if created else []
             repository = load_repository(self._files)
+            check_not_older(self._keyring.folder, self._files.root, *self._reached(repository))
             _check_finished(self._files, repository, rotated)
             self._settle(repository)
             settings = Settings() if created else self._settings
@@ -202,7 +207,9 @@ class Publisher:
             )
             yield session
             session.finish()
-            self._settle(load_repository(self._files))
+            repository = load_repository(self._files)
+            remember(self._keyring.folder, *self._reached(repository))
+            self._settle(repository)
 
     def _stage(self, first: str | None) -> str:
         """See `stage_of`. Before the lock is made, too: nothing is written to a folder that is none of ours."""
@@ -227,6 +234,11 @@ class Publisher:
         for path, data in signed:
             self._files.replace(path, data)
         return made
+
+    def _reached(self, repository: Repository) -> tuple[bytes, int]:
+        """By what the repository is known, and how far it has come."""
+        first = self._files.read(METADATA, metadata_name(ROOT, 1), most=LIMITS.model_bytes)
+        return first, repository.timestamp.signed.version
 
     def _settle(self, repository: Repository) -> None:
         for role in repository.roles():

@@ -71,7 +71,7 @@ def test_the_first_publication_makes_the_repository_and_its_keys(
     assert made.created
     assert [role.name for role in made.roles] == ROLES
     assert [Path(path).name for path in made.new_keys] == [f"{role}.key" for role in ROLES]
-    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in keys.iterdir()} == {
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in keys.glob("*.key*")} == {
         f"{role}.key": 0o600 for role in ROLES
     }
     assert stat.S_IMODE(keys.stat().st_mode) == 0o700
@@ -347,6 +347,41 @@ def test_a_damaged_repository_is_not_signed_again(
     with pytest.raises(EdgeInferError, match=r"Nothing was written|follows none"):
         publisher.publish([models("1.1.0")])
     assert digests(client.repository) == before
+
+
+def test_an_older_copy_that_was_put_back_is_not_signed(
+    client: Client, publisher: Publisher, models: Models, tmp_path: Path
+) -> None:
+    """It would undo the halt, and devices that have seen it would refuse the new one."""
+    shutil.copytree(client.repository, tmp_path / "backup")
+    publisher.change(["pets@1.0.0"], halted=True)
+    client.repository.rename(tmp_path / "newest")
+    shutil.copytree(tmp_path / "backup", client.repository)
+    before = digests(client.repository)
+    with pytest.raises(PublishError, match=r"version 2 of its timestamp, but version 3 .* an older copy was put back"):
+        publisher.publish([models("1.1.0")])
+    assert digests(client.repository) == before
+    shutil.rmtree(client.repository)
+    (tmp_path / "newest").rename(client.repository)
+    publisher.publish([models("1.1.0")])
+    assert client.versions() == ["1.0.0", "1.1.0"]
+
+
+def test_other_copies_of_the_keys_and_repositories_of_their_own_are_no_older_copies(
+    client: Client, publisher: Publisher, models: Models, keys: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(keys, tmp_path / "other keys")
+    publisher.publish([models("1.1.0")])
+    Publisher(client.repository, tmp_path / "other keys").publish([models("1.2.0")])
+    publisher.publish([models("1.3.0")])
+    Publisher(tmp_path / "second", keys).publish([models("1.0.0")])
+    Publisher(tmp_path / "second", keys).publish([models("1.1.0")])
+    (keys / "published.json").unlink()
+    publisher.publish([models("1.4.0")])
+    assert client.versions() == ["1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0"]
+    (keys / "published.json").write_bytes(b"{")
+    with pytest.raises(KeyFileError, match="remove it"):
+        publisher.publish([models("1.5.0")])
 
 
 def test_a_release_whose_file_is_lost_is_told_and_mended_by_publishing_it_again(
