@@ -31,7 +31,7 @@ from edge_infer.store import here
 from edge_infer.store.admission import circumstances_of, note_unsigned
 from edge_infer.store.files import Files
 from edge_infer.store.names import check_name
-from edge_infer.store.state import State
+from edge_infer.store.state import State, brief
 from edge_infer.store.store import Store, StoreWarning
 from edge_infer.store.trial import Terms
 from edge_infer.store.trust import trusted_keys, vouched_for
@@ -117,7 +117,12 @@ def update(
         known, kept = read_known(store.files), read_trust(store.files)
         now, given = known_now(known.latest), _read_root(root)
         remote = Remote(opened, deadline, folder, _anchor(kept, given, opened), now, expiry.reference(now))
-        _verify(store.files, remote, given, channel, is_first=not kept.roots, check=check)
+        try:
+            _verify(store.files, remote, given, channel, is_first=not kept.roots, check=check)
+        except UpdateError as error:
+            if not check:
+                _note(store.files, known, opened, channel, f"refused: {error}")
+            raise
         run = _Run(store, opened, remote, deadline, channel, check, _Terms(allow_breaking, trial), known)
         found = run.all(wanted)
         late = remote.expired(channel)
@@ -140,6 +145,11 @@ def _verify(files: Files, remote: Remote, given: _Root | None, channel: str, *, 
     finally:
         if proven and not check:
             keep_trust(files, remote.trust())
+
+
+def _note(files: Files, known: Known, source: Source, channel: str, result: str) -> None:
+    """For `edge-infer status`."""
+    keep_known(files, known._replace(last=Last(here.now(), source.shown, channel, brief(result))))
 
 
 def _warn(source: Source, late: list[Expired], expiry: Expiry) -> None:
@@ -241,8 +251,7 @@ class _Run:
         counts = {action: sum(each.action == action for each in found) for action in ("installed", "current", "failed")}
         told = ", ".join(f"{count} {action}" for action, count in counts.items() if count) or "nothing to do"
         latest = now.isoformat(timespec="seconds") if now else self._known.latest
-        last = Last(here.now(), self._source.shown, self._channel, told)
-        keep_known(self._store.files, self._known._replace(latest=latest, last=last))
+        _note(self._store.files, self._known._replace(latest=latest), self._source, self._channel, told)
 
     def _one(self, name: str, *, asked: bool) -> Updated:
         """A model, whatever is wrong with it."""

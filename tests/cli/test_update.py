@@ -108,6 +108,18 @@ def test_expired_metadata_is_taken_with_a_warning_if_you_say_so(repository: Path
     assert ran.err.count("\n") == 1
 
 
+def test_status_tells_the_last_update(repository: Path, tmp_path: Path, run: Run) -> None:
+    run("update", "none", *_first(repository)[1:])
+    shown = "".join(run("status").out.split())  # lines are folded anywhere
+    assert f"(justnow)from{repository},stable:1installed,1failed" in shown
+    (repository / "metadata" / "timestamp.json").write_text("{}")
+    assert run("update", "--from", repository).code == 1
+    told = json.loads(run("status", "--json").out)["update"]
+    assert told["result"].startswith("refused: ")
+    assert "timestamp.json" in told["result"]
+    assert json.loads(run("list", "--json").out)["update"] == told
+
+
 def test_an_empty_store_is_told(repository: Path, run: Run) -> None:
     ran = run("update", "--from", repository, "--root", repository / "metadata" / "1.root.json")
     assert ran.code == 0

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from edge_infer.errors import UpdateError
+from edge_infer.errors import StoreWriteError, UpdateError
+from edge_infer.store import files
 from edge_infer.store.files import Files, Step
-from edge_infer.store.updates import extend_partial
+from edge_infer.store.updates import extend_partial, updating
 from edge_infer.update.client import update
 from edge_infer.update.publisher import Publisher
 from edge_infer.update.source import Deadline, FolderSource, HttpSource, Source
@@ -155,6 +156,25 @@ def test_a_full_disk_is_told_and_gone_on_from(publisher: Publisher, models: Mode
     assert "disk is full" in str(error)
     full = False
     assert device.update().action == "installed"
+
+
+def test_a_download_that_another_process_changes_is_told(published: Device) -> None:
+    _have(published, b"x" * 1000)
+    digest = target(published.repository, FILE).name.partition(".")[0]
+    for at in (0, 999, 1001):
+        with pytest.raises(StoreWriteError, match="another process"):
+            extend_partial(published.store.files, digest, b"y", at=at)
+    extend_partial(published.store.files, digest, b"y", at=1000)
+    assert published.partials()[0].read_bytes() == b"x" * 1000 + b"y"
+
+
+def test_updates_of_one_store_take_turns(published: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_LOCK_SECONDS", 0.05)
+    with updating(published.store.files):
+        with pytest.raises(StoreWriteError, match="another process"):
+            published.update()
+        assert published.update(check=True).action == "available"  # which changes nothing
+    assert published.update().action == "installed"
 
 
 # --- servers that lie -------------------------------------------------------------------
