@@ -144,6 +144,16 @@ def _older_channel_that_is_vouched_for(scene: Scene) -> None:
     Thief(scene.repository, scene.keys)._snapshot("stable.json", old)
 
 
+def _older_channel_where_only_versions_tell(scene: Scene) -> None:
+    """TUF leaves it to the publisher whether the snapshot has lengths and hashes."""
+    Thief(scene.repository, scene.keys).publish("stable", lambda signed: None)
+    shutil.copy(newest(scene.before, "stable"), newest(scene.repository, "stable"))
+
+
+def _only_versions(scene: Scene) -> None:
+    Thief(scene.repository, scene.keys).publish("stable", lambda signed: None)
+
+
 def _an_upload_under_way(scene: Scene) -> None:
     """All files of the next release, but its timestamp."""
     kept = _timestamp(scene).read_bytes()
@@ -192,6 +202,10 @@ def _padded(size: int) -> Change:
 def _longer_model(scene: Scene) -> None:
     with target(scene.repository, "pets-1.1.0.onnx").open("ab") as file:
         file.write(b"\0")
+
+
+def _longer_index(scene: Scene) -> None:
+    os.truncate(newest_of(scene.repository, f"targets/stable/*.{NAME}.json"), 1 << 40)
 
 
 def _shorter_model(scene: Scene) -> None:
@@ -317,6 +331,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "an older channel that snapshot's and timestamp's keys vouch for": (_older_channel_that_is_vouched_for, "older"),
     "an older snapshot under the newer name": (_older_snapshot_under_the_newer_name, "mixed"),
     "an older channel under the newer name": (_older_channel_under_the_newer_name, "mixed"),
+    "an older channel where only versions tell": (_older_channel_where_only_versions_tell, "mixed"),
     "an expired timestamp": (_frozen("timestamp"), "expired"),
     "an expired snapshot": (_frozen("snapshot"), "expired"),
     "expired targets": (_frozen("targets"), "expired"),
@@ -326,6 +341,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "a large index": (_large_index, "oversized"),
     "a model that is too long": (_longer_model, "endless"),
     "a model without end": (_endless_model, "endless"),
+    "an index without end": (_longer_index, "endless"),
     "a model that is too short": (_shorter_model, "mixed"),
     "a model with another bit": (_other_model, "mixed"),
     "a link in place of the timestamp": (_linked(_timestamp), "unsafe"),
@@ -356,6 +372,7 @@ TAKEN: dict[str, tuple[Change, str]] = {
     "a root of the old keys and new ones": (_root_of_old_and_new_keys, "1.1.0"),
     "two signatures in another order": (_targets(_swapped_signatures), "1.1.0"),
     "the same state again": (_same_state_again, "1.1.0"),
+    "a snapshot that has only versions": (_only_versions, "1.1.0"),
     "an upload under way": (_an_upload_under_way, "1.1.0"),
     "a timestamp near its end": (_near_its_end, "1.1.0"),
     "a timestamp of 16 KB": (_padded(16_000), "1.1.0"),

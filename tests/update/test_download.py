@@ -129,6 +129,14 @@ def test_a_file_that_is_still_copied_is_gone_on_with(published: Device) -> None:
     assert source.starts == [2000]
 
 
+def test_a_beginning_of_a_file_that_is_too_long_is_removed(published: Device) -> None:
+    path, data = target(published.repository, FILE), _model(published)
+    _have(published, data[:1000])
+    path.write_bytes(data + b"\0")
+    published.refused("endless")
+    assert published.partials() == []
+
+
 def test_prune_removes_unfinished_downloads(published: Device) -> None:
     _have(published, b"x" * 1000)
     assert published.store.prune() == 1000
