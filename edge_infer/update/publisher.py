@@ -354,6 +354,8 @@ class _Session:
             _keep(self._files, target, source)
         for path, data in signed:
             self._files.replace(path, data)
+        if not signed:  # a run that did the same may have been stopped before what it wrote lasts
+            self._files.settle((METADATA, metadata_name(TIMESTAMP, 1)))
         self._damaged = [path for channel in sorted(self._channels) for path in self._torn(channel)]
 
     def publication(self) -> Publication:
