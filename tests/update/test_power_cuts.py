@@ -109,9 +109,10 @@ def test_after_a_cut_anywhere_devices_are_served_and_publishing_goes_on(life: Li
     assert states >= 500
 
 
-def test_a_killed_publication_that_is_repeated_lasts(life: Life, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", [1, 3], ids=["publish", "halt"])
+def test_a_killed_publication_that_is_repeated_lasts(part: int, life: Life, tmp_path: Path) -> None:
     """The process is killed after any step, the same is published again, and then the power is cut."""
-    for killed in range(life.ends[0], life.ends[1] + 1):
+    for killed in range(life.ends[part - 1], life.ends[part] + 1):
         disk, where = Disk(), tmp_path / f"{killed}"
         for step in life.steps[:killed]:
             disk.take(step)
@@ -119,9 +120,9 @@ def test_a_killed_publication_that_is_repeated_lasts(life: Life, tmp_path: Path)
         write_out(disk.after_a_cut(1), where / "repository")
         _write_keys(life.keys[killed], where / "keys")
         files = Files(where / "repository", disk.take)
-        LIFE[1][0](Publisher(where / "repository", where / "keys", files=files), life.models)
+        LIFE[part][0](Publisher(where / "repository", where / "keys", files=files), life.models)
         write_out(disk.after_a_cut(0), where / "cut")
-        assert _found(Client(where / "cut", where / "kept", life.root)) == LIFE[1][1], killed
+        assert _found(Client(where / "cut", where / "kept", life.root)) == LIFE[part][1], killed
         shutil.rmtree(where)
 
 

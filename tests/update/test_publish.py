@@ -271,6 +271,22 @@ def test_a_bad_first_file_makes_no_repository_and_no_keys(publisher: Publisher, 
     assert not keys.exists()
 
 
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan"), float("inf")])
+def test_a_share_is_from_0_to_1(client: Client, publisher: Publisher, models: Models, share: float) -> None:
+    for change in (
+        lambda: publisher.publish([models("1.1.0")], share=share),
+        lambda: publisher.change(["pets@1.0.0"], share=share),
+    ):
+        with pytest.raises(UsageError, match="from 0 to 1"):
+            change()
+    assert client.versions() == ["1.0.0"]
+
+
+def test_the_shares_at_both_ends_are_taken(client: Client, publisher: Publisher) -> None:
+    for share in (0.0, 1.0):
+        assert publisher.change(["pets@1.0.0"], share=share).changes[0].release.share == share
+
+
 @pytest.mark.parametrize("reference", ["pets@9.9", "cats@1.0.0", "pets"])
 def test_only_what_is_published_is_halted(client: Client, publisher: Publisher, reference: str) -> None:
     with pytest.raises(PublishError, match=f"{reference} is not published in stable"):
@@ -411,10 +427,14 @@ def test_other_copies_of_the_keys_and_repositories_of_their_own_are_no_older_cop
 def test_a_release_whose_file_is_lost_is_told_and_mended_by_publishing_it_again(
     client: Client, publisher: Publisher, models: Models
 ) -> None:
-    (file,) = (client.repository / "targets" / "stable").glob("*.onnx")
-    file.write_bytes(b"torn")
-    assert publisher.refresh().damaged == (str(file),)
-    assert publisher.publish([models("1.0.0")]).damaged == ()
+    source = models("1.0.0", signed=True)
+    publisher.publish([source])
+    files = sorted(str(path) for path in (client.repository / "targets" / "stable").glob("*.onnx*"))
+    assert len(files) == 2
+    for file in files:
+        Path(file).write_bytes(b"torn")
+    assert sorted(publisher.refresh().damaged) == files
+    assert publisher.publish([source]).damaged == ()
     assert client.versions() == ["1.0.0"]
 
 
