@@ -133,10 +133,6 @@ class Draft:
         """These are signed anew."""
         self._changed |= set(roles)
 
-    @property
-    def is_changed(self) -> bool:
-        return bool(self._changed)
-
     # --- what changes ---
 
     def put_target(self, channel: str, target: TargetFile) -> None:

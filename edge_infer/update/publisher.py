@@ -132,6 +132,7 @@ class Publisher:
             KeyFileError: a key is missing.
             StoreWriteError: the folder cannot be written.
         """
+        _check_share(share)
         submissions = [read_submission(source) for source in sources]
         with self._opened(channel) as session:
             session.open_channel(channel, new=new_channel)
@@ -150,10 +151,11 @@ class Publisher:
         """Widen, halt or resume the rollout of published releases ("titanic@1.2.0"); what is None stays.
 
         Raises:
-            UsageError: no such reference.
+            UsageError: no such reference, or a share beyond 0 to 1.
             PublishError: no such release is published, or the folder is no repository.
             KeyFileError, StoreWriteError: as `publish`.
         """
+        _check_share(share)
         with self._opened() as session:
             session.open_channel(channel)
             for reference in references:
@@ -300,8 +302,8 @@ class _Session:
             )
         self._put(channel, submission.file, submission.digest, submission.length, submission)
         signed = submission.signature is not None and not self._is_signed_so(channel, submission)
+        self._put_signature(channel, submission)
         if signed:
-            self._put_signature(channel, submission)
             known = known._replace(signature=submission.file + SIGNATURE_SUFFIX)
         release = known._replace(share=known.share if share is None else share)
         changed = "changed" if release.share != known.share else "none"
@@ -354,6 +356,8 @@ class _Session:
             _keep(self._files, target, source)
         for path, data in signed:
             self._files.replace(path, data)
+        if not signed:  # a run that did the same may have been stopped before what it wrote lasts
+            self._files.settle((METADATA, metadata_name(TIMESTAMP, 1)))
         self._damaged = [path for channel in sorted(self._channels) for path in self._torn(channel)]
 
     def publication(self) -> Publication:
@@ -426,6 +430,11 @@ class _Session:
             status = self._files.status(*where)
             if status is None or status.st_size != target.length:
                 yield self._files.shown(where)
+
+
+def _check_share(share: float | None) -> None:
+    if share is not None and not 0 <= share <= 1:
+        raise UsageError(f"share: expected a number from 0 to 1, got {share!r:.60}")
 
 
 def _released(submission: Submission, share: float, now: datetime) -> IndexedRelease:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from edge_infer.errors import PublishError
 from edge_infer.store.files import Files, Step
 from edge_infer.update.publisher import Publisher
 from tests.store.power import Disk, cuts, write_out
@@ -108,6 +109,23 @@ def test_after_a_cut_anywhere_devices_are_served_and_publishing_goes_on(life: Li
     assert states >= 500
 
 
+@pytest.mark.parametrize("part", [1, 3], ids=["publish", "halt"])
+def test_a_killed_publication_that_is_repeated_lasts(part: int, life: Life, tmp_path: Path) -> None:
+    """The process is killed after any step, the same is published again, and then the power is cut."""
+    for killed in range(life.ends[part - 1], life.ends[part] + 1):
+        disk, where = Disk(), tmp_path / f"{killed}"
+        for step in life.steps[:killed]:
+            disk.take(step)
+        where.mkdir()
+        write_out(disk.after_a_cut(1), where / "repository")
+        _write_keys(life.keys[killed], where / "keys")
+        files = Files(where / "repository", disk.take)
+        LIFE[part][0](Publisher(where / "repository", where / "keys", files=files), life.models)
+        write_out(disk.after_a_cut(0), where / "cut")
+        assert _found(Client(where / "cut", where / "kept", life.root)) == LIFE[part][1], killed
+        shutil.rmtree(where)
+
+
 def _part(life: Life, taken: int) -> int:
     """The number of the part under way; that of the last one where all is done."""
     return min(sum(end <= taken for end in life.ends), len(LIFE) - 1)
@@ -141,11 +159,12 @@ def test_a_rotation_of_a_lost_key_that_was_stopped_is_finished_by_the_same_comma
     base = tmp_path / "base"
     Publisher(base / "repository", base / "keys").publish([life.models["1.0.0"]])
     (base / "keys" / f"{role}.key").unlink()
-    stopped, finished = 0, False
+    stopped, finished, unfinished = 0, False, 0
     while not finished:
         where = tmp_path / f"{stopped}"
         shutil.copytree(base, where)
         finished = _rotated_for(role, stopped, where)
+        unfinished += _tells_what_to_do(role, where, life.models["1.1.0"])
         Publisher(where / "repository", where / "keys").rotate([role])
         assert _found(Client(where / "repository", where / "kept")) == ["1.0.0"], stopped
         Publisher(where / "repository", where / "keys").publish([life.models["1.1.0"]])
@@ -153,6 +172,23 @@ def test_a_rotation_of_a_lost_key_that_was_stopped_is_finished_by_the_same_comma
         shutil.rmtree(where)
         stopped += 1
     assert stopped > 10
+    assert unfinished > 3
+
+
+def _tells_what_to_do(role: str, where: Path, model: Path) -> bool:
+    """Whether publishing is refused until the rotation is finished."""
+    if not (where / "repository" / "metadata" / "2.root.json").exists():
+        return False
+    copy = where.with_name("copy")
+    shutil.copytree(where, copy)
+    refusal = ""
+    try:
+        Publisher(copy / "repository", copy / "keys").publish([model])
+    except PublishError as error:
+        refusal = str(error)
+    shutil.rmtree(copy)
+    assert refusal == "" or f"--rotate {role} finishes it" in refusal
+    return bool(refusal)
 
 
 def _rotated_for(role: str, steps: int, where: Path) -> bool:

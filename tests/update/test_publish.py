@@ -12,8 +12,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from securesystemslib.signer import CryptoSigner
 from tuf.api.exceptions import ExpiredMetadataError
-from tuf.api.metadata import Metadata, Root, TargetFile, Targets
+from tuf.api.metadata import Metadata, Root, TargetFile, Targets, Timestamp
 
 from edge_infer.errors import (
     EdgeInferError,
@@ -24,9 +27,10 @@ from edge_infer.errors import (
     UnsafePathError,
     UsageError,
 )
-from edge_infer.signing import sign
+from edge_infer.signing import generate_key, sign
 from edge_infer.store.files import Files, Step
 from edge_infer.update.drafting import Draft
+from edge_infer.update.index import Index, render_index
 from edge_infer.update.keyring import Keyring
 from edge_infer.update.publisher import Publisher, Settings, Threshold
 from edge_infer.update.repository import load_repository
@@ -267,6 +271,22 @@ def test_a_bad_first_file_makes_no_repository_and_no_keys(publisher: Publisher, 
     assert not keys.exists()
 
 
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan"), float("inf")])
+def test_a_share_is_from_0_to_1(client: Client, publisher: Publisher, models: Models, share: float) -> None:
+    for change in (
+        lambda: publisher.publish([models("1.1.0")], share=share),
+        lambda: publisher.change(["pets@1.0.0"], share=share),
+    ):
+        with pytest.raises(UsageError, match="from 0 to 1"):
+            change()
+    assert client.versions() == ["1.0.0"]
+
+
+def test_the_shares_at_both_ends_are_taken(client: Client, publisher: Publisher) -> None:
+    for share in (0.0, 1.0):
+        assert publisher.change(["pets@1.0.0"], share=share).changes[0].release.share == share
+
+
 @pytest.mark.parametrize("reference", ["pets@9.9", "cats@1.0.0", "pets"])
 def test_only_what_is_published_is_halted(client: Client, publisher: Publisher, reference: str) -> None:
     with pytest.raises(PublishError, match=f"{reference} is not published in stable"):
@@ -320,6 +340,23 @@ def _edit(repository: Path, pattern: str, old: bytes, new: bytes) -> None:
     path.write_bytes(path.read_bytes().replace(old, new))
 
 
+def _edit_index(repository: Path, old: bytes, new: bytes) -> None:
+    (path,) = (repository / "targets" / "stable").glob("*.json")
+    assert old in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(old, new))
+
+
+def _add_root(repository: Path) -> None:
+    """A second root, by a key that the first does not name."""
+    root = Metadata[Root].from_file(str(repository / "metadata" / "1.root.json"))
+    signer = CryptoSigner.generate_ecdsa()
+    root.signed.revoke_key(root.signed.roles["root"].keyids[0], "root")
+    root.signed.add_key(signer.public_key, "root")
+    root.signed.version = 2
+    root.sign(signer)
+    root.to_file(str(repository / "metadata" / "2.root.json"))
+
+
 DAMAGED: dict[str, Callable[[Path], object]] = {
     "timestamp changed": lambda r: _edit(r, "timestamp.json", b'"version":2', b'"version":3'),
     "timestamp torn": lambda r: (r / "metadata" / "timestamp.json").write_bytes(b"{"),
@@ -331,6 +368,9 @@ DAMAGED: dict[str, Callable[[Path], object]] = {
     "a root is missing in between": lambda r: shutil.copy(r / "metadata/1.root.json", r / "metadata/3.root.json"),
     "index gone": lambda r: next((r / "targets/stable").glob("*.json")).unlink(),
     "index changed": lambda r: next((r / "targets/stable").glob("*.json")).write_bytes(b"{}"),
+    "snapshot in other bytes, still signed": lambda r: _edit(r, "2.snapshot.json", b'{"signatures"', b'{ "signatures"'),
+    "a halt undone in the index": lambda r: _edit_index(r, b'"halted": false', b'"halted": true'),
+    "a root of another's": _add_root,
     "metadata a link": lambda r: (
         (r / "metadata").rename(r.with_name("elsewhere")),
         (r / "metadata").symlink_to(r.with_name("elsewhere")),
@@ -387,24 +427,84 @@ def test_other_copies_of_the_keys_and_repositories_of_their_own_are_no_older_cop
 def test_a_release_whose_file_is_lost_is_told_and_mended_by_publishing_it_again(
     client: Client, publisher: Publisher, models: Models
 ) -> None:
-    (file,) = (client.repository / "targets" / "stable").glob("*.onnx")
-    file.write_bytes(b"torn")
-    assert publisher.refresh().damaged == (str(file),)
-    assert publisher.publish([models("1.0.0")]).damaged == ()
+    source = models("1.0.0", signed=True)
+    publisher.publish([source])
+    files = sorted(str(path) for path in (client.repository / "targets" / "stable").glob("*.onnx*"))
+    assert len(files) == 2
+    for file in files:
+        Path(file).write_bytes(b"torn")
+    assert sorted(publisher.refresh().damaged) == files
+    assert publisher.publish([source]).damaged == ()
     assert client.versions() == ["1.0.0"]
 
 
-def test_another_programs_repository_is_refused(client: Client, publisher: Publisher, models: Models) -> None:
-    """Signed properly, but arranged otherwise."""
+def test_a_changed_timestamp_is_not_taken_for_a_rotation_that_was_stopped(client: Client, publisher: Publisher) -> None:
+    publisher.rotate(["root"])
+    _edit(client.repository, "timestamp.json", b'"version":2', b'"version":3')
+    for roles in (["timestamp"], ["snapshot"]):
+        with pytest.raises(PublishError, match=r"timestamp\.json: timestamp was signed by 0/1 keys"):
+            publisher.rotate(roles)
+
+
+def _signed_by_hand(client: Client, channel: str | None, target: TargetFile) -> None:
+    """As somebody would leave a repository who has the keys, but another program; of the role targets for None."""
     files = Files(client.repository)
     found = load_repository(files)
-    found.targets.signed.targets["x"] = TargetFile.from_data("x", b"x")
     draft = Draft(found, Keyring(client.repository.with_name("keys")), Settings(), datetime.now(UTC))
-    draft.change("targets")
+    if channel is None:
+        found.targets.signed.targets[target.path] = target
+        draft.change("targets")
+    else:
+        draft.put_target(channel, target)
     for path, data in draft.sign():
         files.replace(path, data)
+
+
+def test_another_programs_repository_is_refused(client: Client, publisher: Publisher, models: Models) -> None:
+    _signed_by_hand(client, None, TargetFile.from_data("x", b"x"))
     with pytest.raises(PublishError, match="not one that edge-infer publish made"):
         publisher.publish([models("1.1.0")])
+
+
+def test_an_index_of_another_model_is_refused(client: Client, publisher: Publisher, models: Models) -> None:
+    data = render_index(Index("dogs", "stable"))
+    target = TargetFile.from_data("stable/cats.json", data, ["sha256"])
+    _signed_by_hand(client, "stable", target)
+    (client.repository / "targets" / "stable" / f"{target.hashes['sha256']}.cats.json").write_bytes(data)
+    with pytest.raises(PublishError, match="it is that of dogs in stable"):
+        publisher.publish([models("1.0.0", name="cats")])
+
+
+def test_a_model_has_only_so_many_releases(
+    client: Client, publisher: Publisher, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_infer.update.publisher.MOST_RELEASES", 2)
+    publisher.publish([models("1.1.0")])
+    with pytest.raises(PublishError, match="pets has 2 releases in stable, the most"):
+        publisher.publish([models("1.2.0")])
+    publisher.publish([models("1.1.0")], share=0.5)
+
+
+def _begun(repository: Path) -> None:
+    """As a first publication leaves the folder that is stopped before it writes the timestamp."""
+    shutil.rmtree(repository / "targets")
+    for path in (repository / "metadata").iterdir():
+        if not path.name.startswith("1."):
+            path.unlink()
+
+
+def test_a_first_publication_that_was_stopped_goes_on_with_its_own_keys_only(
+    client: Client, publisher: Publisher, models: Models, tmp_path: Path
+) -> None:
+    _begun(client.repository)
+    before = digests(client.repository)
+    with pytest.raises(PublishError, match="other keys than those of --keys began this repository"):
+        Publisher(client.repository, tmp_path / "others").publish([models("1.1.0")])
+    assert digests(client.repository) == before
+    assert not (tmp_path / "others").exists()
+    made = publisher.publish([models("1.1.0")])
+    assert (made.created, made.new_keys) == (True, ())
+    assert Client(client.repository, tmp_path / "new").versions() == ["1.1.0"]
 
 
 # --- keys, thresholds, rotation ---------------------------------------------------------
@@ -435,6 +535,25 @@ def test_a_key_that_others_can_read_is_refused(client: Client, publisher: Publis
     (keys / "timestamp.key").chmod(0o644)
     with pytest.raises(KeyFileError, match="chmod 600"):
         publisher.refresh()
+
+
+def test_a_key_on_another_curve_is_refused(client: Client, publisher: Publisher, keys: Path) -> None:
+    key = ec.generate_private_key(ec.SECP384R1())
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (keys / "timestamp.key").write_bytes(pem)
+    with pytest.raises(KeyFileError, match="expected a key on the elliptic curve P-256"):
+        publisher.refresh()
+
+
+def test_keys_of_ones_own_are_taken(publisher: Publisher, models: Models, keys: Path, tmp_path: Path) -> None:
+    keys.mkdir()
+    generate_key(keys / "root.key")
+    own = (keys / "root.key").read_bytes()
+    made = publisher.publish([models("1.0.0")])
+    assert str(keys / "root.key") not in made.new_keys
+    assert (keys / "root.key").read_bytes() == own
+    publisher.rotate(["root"])
+    assert Client(tmp_path / "repository", tmp_path / "kept").versions() == ["1.0.0"]
 
 
 @pytest.fixture
@@ -493,6 +612,17 @@ def test_each_role_is_rotated_and_its_old_key_counts_no_more(
         publisher.rotate([role]) if role == "root" else Publisher(
             client.repository, keys, settings=Settings(lifetimes={role: timedelta(days=9)})
         ).refresh()
+
+
+def test_after_a_rotation_old_and_new_key_sign_once_and_then_the_new_one(client: Client, publisher: Publisher) -> None:
+    def signatures() -> int:
+        return len(Metadata[Timestamp].from_file(str(client.repository / "metadata" / "timestamp.json")).signatures)
+
+    found = [signatures()]
+    for change in (lambda: publisher.rotate(["timestamp"]), publisher.refresh):
+        change()
+        found.append(signatures())
+    assert found == [1, 2, 1]
 
 
 def test_several_roles_are_rotated_at_once_and_again(client: Client, publisher: Publisher, models: Models) -> None:
