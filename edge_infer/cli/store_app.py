@@ -94,7 +94,7 @@ Example:
 --json prints one object: removed, a list of releases."""
 
 _PRUNE_HELP = """\
-Remove older releases that nothing needs, and what crashes left behind.
+Remove older releases that nothing needs, what crashes left behind, and unfinished downloads.
 
 The active release, those that were active before it, and newer ones stay.
 

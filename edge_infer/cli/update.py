@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from edge_infer.cli.console import dumps, printable, wrapped, write
-from edge_infer.errors import UsageError
+from edge_infer.errors import UpdateError, UsageError
 from edge_infer.store import Store
 from edge_infer.store.trial import Terms
 from edge_infer.update.client import Updated, update
@@ -33,21 +33,26 @@ def run(
     if not (math.isfinite(seconds) and seconds > 0):
         raise UsageError(f"--seconds {seconds:g}: expected a number above 0")
     store = Store()
-    found = update(
-        store,
-        source,
-        names,
-        root=root,
-        channel=channel,
-        expiry=parse_expiry(expiry),
-        check=check,
-        seconds=seconds,
-        allow_breaking=allow_breaking,
-        trial=trial,
-    )
+    about = {"store": store.folder, "from": source, "channel": channel, "checked": check}
+    try:
+        found = update(
+            store,
+            source,
+            names,
+            root=root,
+            channel=channel,
+            expiry=parse_expiry(expiry),
+            check=check,
+            seconds=seconds,
+            allow_breaking=allow_breaking,
+            trial=trial,
+        )
+    except UpdateError as error:
+        if json:
+            write(dumps(about | {"kind": error.kind, "reason": error.reason, "models": []}))
+        raise
     if json:
-        about = {"store": store.folder, "from": source, "channel": channel, "checked": check}
-        write(dumps(about | {"models": [_object(each) for each in found]}))
+        write(dumps(about | {"kind": None, "reason": None, "models": [_object(each) for each in found]}))
     else:
         _show(found, store)
     return int(any(each.error is not None for each in found))

@@ -33,9 +33,10 @@ Metadata expires, so that nobody can keep a device at an old state for ever. --e
 it then; 30d takes it for 30 days more, and ignore for ever, both with a warning. The time is that of
 the device's clock, or of the last update if that is later: a device without a clock knows only that.
 
-Needs the extra `update`. --json prints one object: store, from, channel, checked, models (a list of:
-name, action, version, before, reason, kind, halted). action is installed, available (with --check),
-current, absent or failed."""
+Needs the extra `update`. --json prints one object: store, from, channel, checked, kind and reason
+(where the repository was refused: root, signature, expired, older, mixed, endless, oversized, absent,
+unsafe or unreachable), models (a list of: name, action, version, before, reason, kind, halted).
+action is installed, available (with --check), current, absent or failed."""
 
 
 @app.command("update", rich_help_panel=PANEL, help=folded(_HELP))

@@ -97,7 +97,11 @@ class Remote:
                 bootstrap=trust.roots[version],
             )
         except RepositoryError as error:
-            raise UpdateError("root", f"the trusted root metadata, version {version}: {error}") from error
+            raise UpdateError(
+                "root",
+                f"{version}.root.json, which this store trusts, is damaged: {error}. Remove the folder `update` in the "
+                "store, and give the root metadata again (--root)",
+            ) from error
         _set_time(self._updater, reference)
 
     def refresh(self) -> None:

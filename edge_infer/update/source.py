@@ -91,9 +91,7 @@ class HttpSource:
     def __init__(self, url: str, silence: float = _SILENCE) -> None:
         with needs("update", "urllib3", "updating from an address"):
             import urllib3
-        parsed = urllib3.util.parse_url(url)
-        if parsed.auth or parsed.query or parsed.fragment or not parsed.host:
-            raise UsageError("expected the plain address of a repository's folder, such as https://example.org/models")
+        parsed = _parsed(urllib3, url)
         self.shown = url.rstrip("/")
         self._http = urllib3
         self._manager = _manager(urllib3, parsed.scheme, parsed.host)
@@ -124,6 +122,16 @@ class HttpSource:
                 skipped = max(0, skipped - len(piece))
         finally:
             response.close()
+
+
+def _parsed(urllib3: Any, url: str) -> Any:
+    try:
+        parsed = urllib3.util.parse_url(url)
+    except urllib3.exceptions.HTTPError:
+        parsed = None
+    if parsed is None or parsed.auth or parsed.query or parsed.fragment or not parsed.host:
+        raise UsageError("expected the plain address of a repository's folder, such as https://example.org/models")
+    return parsed
 
 
 def _check_answer(url: str, response: Any, start: int) -> None:

@@ -66,7 +66,7 @@ def test_json_tells_each_model(repository: Path, tmp_path: Path, run: Run) -> No
     ran = run("update", "cats", "owls", "--from", repository, "--root", root, "--json")
     told = json.loads(ran.out)
     assert ran.code == 1
-    assert list(told) == ["store", "from", "channel", "checked", "models"]
+    assert list(told) == ["store", "from", "channel", "checked", "kind", "reason", "models"]
     cats, owls = told["models"]
     assert cats == {
         "name": "cats",
@@ -78,6 +78,13 @@ def test_json_tells_each_model(repository: Path, tmp_path: Path, run: Run) -> No
         "kind": None,
     }
     assert (owls["action"], owls["kind"]) == ("failed", "absent")
+
+
+def test_json_tells_why_the_repository_was_refused(repository: Path, run: Run) -> None:
+    ran = run("update", "pets", "--from", repository, "--json")
+    told = json.loads(ran.out)
+    assert (ran.code, told["kind"], told["models"]) == (1, "root", [])
+    assert ran.err == f"error: {told['reason']}\n"
 
 
 def test_one_that_fails_stops_no_other_and_the_code_is_1(repository: Path, run: Run) -> None:

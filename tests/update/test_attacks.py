@@ -426,6 +426,19 @@ def test_no_root_and_another_root(scene: Scene, tmp_path: Path) -> None:
     assert scene.device.update(first=True).version == "1.1.0"
 
 
+def test_a_kept_root_that_is_damaged_is_told(scene: Scene) -> None:
+    (Path(scene.device.store.folder) / "update" / "metadata" / "1.root.json").write_bytes(b"{}")
+    assert "Remove the folder" in str(scene.device.refused("root", first=False))
+    shutil.rmtree(Path(scene.device.store.folder) / "update")
+    assert scene.device.update().version == "1.1.0"
+
+
+@pytest.mark.parametrize("name", ["timestamp", "snapshot", "targets", "stable"])
+def test_other_kept_metadata_that_is_damaged_is_got_anew(scene: Scene, name: str) -> None:
+    (Path(scene.device.store.folder) / "update" / "metadata" / f"{name}.json").write_bytes(b"{")
+    assert scene.device.update().version == "1.1.0"
+
+
 def test_another_root_of_a_higher_version_is_refused(scene: Scene, tmp_path: Path) -> None:
     other = Publisher(tmp_path / "other", tmp_path / "other-keys")
     other.publish([scene.models("2.0.0")])

@@ -342,6 +342,23 @@ def test_an_honest_server_may_lead_elsewhere_and_be_slow(published: Device) -> N
             assert published.update(source=HttpSource(url, silence=5)).action == "installed"
 
 
+def test_the_environment_names_a_proxy(published: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def pass_on(self: Odd) -> None:
+        asked.append(self.path)
+        path = self.folder / self.path.removeprefix("http://models.invalid/")
+        if path.is_file():
+            self.answer(path.read_bytes())
+        else:
+            self.send_error(404)
+
+    with _odd(published.repository, pass_on, "") as url:
+        monkeypatch.setenv("http_proxy", url)
+        assert published.update(source="http://models.invalid").action == "installed"
+    assert "http://models.invalid/metadata/timestamp.json" in asked
+
+
 def test_nothing_listens(published: Device) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

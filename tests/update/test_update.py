@@ -327,7 +327,9 @@ def test_a_policy_that_is_none(text: str) -> None:
 # --- wrong usage ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("source", ["ftp://x/y", "file:///etc", "http://", "http://me:word@host/x", "http://h/x?y"])
+@pytest.mark.parametrize(
+    "source", ["ftp://x/y", "file:///etc", "http://", "http://me:word@host/x", "http://h/x?y", "http://[::1"]
+)
 def test_an_address_that_is_none(device: Device, source: str) -> None:
     with pytest.raises(UsageError, match="expected"):
         update(device.store, source)
