@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from edge_infer.errors import PublishError, StoreWriteError, UsageError
 from edge_infer.extras import needs
@@ -34,6 +34,7 @@ from edge_infer.update.layout import (
     stored_path,
     target_path,
 )
+from edge_infer.update.publication import Change, Publication, RoleState
 from edge_infer.update.remembered import check_not_older, remember
 from edge_infer.update.repository import Repository, check_same_root, load_repository, read_index, stage_of
 from edge_infer.update.submission import Submission, read_again, read_submission
@@ -44,45 +45,6 @@ with needs("update", "tuf", "publishing updates"):
 __all__ = ["Change", "Publication", "Publisher", "RoleState", "Settings", "Threshold"]
 
 _DIGEST: Final = "sha256"
-
-
-class Change(NamedTuple):
-    """What was done to a release.
-
-    action: "published", "changed" (its share), "signed" (another signature), "halted", "resumed", or "none".
-    """
-
-    name: str
-    channel: str
-    release: IndexedRelease
-    action: str
-
-
-class RoleState(NamedTuple):
-    """A role after a publication. expires: UTC; near_end: less than a third of its lifetime is left."""
-
-    name: str
-    version: int
-    expires: datetime
-    near_end: bool
-    expired: bool
-    threshold: Threshold
-
-
-class Publication(NamedTuple):
-    """What a publication did.
-
-    created: the repository was made; signed: the roles that were signed; new_keys: files of keys that were made;
-    damaged: files in the channel that are missing or torn, by their paths.
-    """
-
-    folder: str
-    created: bool
-    changes: tuple[Change, ...]
-    signed: tuple[str, ...]
-    new_keys: tuple[str, ...]
-    roles: tuple[RoleState, ...]
-    damaged: tuple[str, ...] = ()
 
 
 class Publisher:

@@ -49,8 +49,8 @@ def read_submission(path: str | os.PathLike[str]) -> Submission:
     data = read_model_file(source)
     if is_encrypted(data):
         raise UsageError(
-            f"{source}: encrypted; edge-infer publishes plain models only, since a device's store keeps no encrypted "
-            "ones. Publish the .onnx file that it was made from"
+            f"{source}: encrypted; edge-infer publishes plain models only, for now. Publish the .onnx file that it was "
+            "made from"
         )
     artifact = parse_artifact(data, source=source)
     if not artifact.described:
