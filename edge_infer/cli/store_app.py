@@ -35,7 +35,8 @@ Example:
   edge-infer status titanic
 
 --json prints one object: store, models (a list of: name, active, digest, since, previous, releases,
-trial, refusals), damaged (names with the reason why their state cannot be read)."""
+trial, refusals), damaged (names with the reason why their state cannot be read), update (the last
+one: when, source, channel, result)."""
 
 _LIST_HELP = """\
 List the models in the store, their active releases and the others.
@@ -93,7 +94,7 @@ Example:
 --json prints one object: removed, a list of releases."""
 
 _PRUNE_HELP = """\
-Remove older releases that nothing needs, and what crashes left behind.
+Remove older releases that nothing needs, what crashes left behind, and unfinished downloads.
 
 The active release, those that were active before it, and newer ones stay.
 

@@ -22,7 +22,7 @@ from edge_infer.store.changes import check_order, kept_reason, refused
 from edge_infer.store.files import Files
 from edge_infer.store.gate import Limits
 from edge_infer.store.records import commit, known_names, read_state
-from edge_infer.store.state import Health, Release, State
+from edge_infer.store.state import Health, Refusal, Release, State
 
 __all__ = [
     "Allowed",
@@ -32,6 +32,7 @@ __all__ = [
     "note_refusal",
     "note_unsigned",
     "refuse_again",
+    "standing_refusal",
 ]
 
 
@@ -88,19 +89,22 @@ def check_follows(
 def refuse_again(files: Files, name: str, release: Release, limits: Limits | None) -> None:
     """Raises RefusedError where a release failed here before, and nothing has changed since."""
     state = read_state(files, name)
-    if state is None:
-        return
-    healthy = (state.of_digest(release.digest) or release).works_on(here.machine_fingerprint())
-    kinds = ("trial",) if healthy else ("trial", "unhealthy")
-    for refusal in state.refusals:
-        known = refusal.digest == release.digest and refusal.kind in kinds
-        now = circumstances_of(limits) if refusal.kind == "unhealthy" else here.machine_fingerprint()
-        if known and refusal.circumstances == now:
-            raise RefusedError(
-                refusal.kind,
-                f"{name}@{release.version} was refused at {refusal.when}, and nothing has changed since: "
-                f"{refusal.reason}",
-            )
+    refusal = standing_refusal(state, release.digest, limits) if state is not None else None
+    if refusal is not None:
+        raise RefusedError(
+            refusal.kind,
+            f"{name}@{release.version} was refused at {refusal.when}, and nothing has changed since: {refusal.reason}",
+        )
+
+
+def standing_refusal(state: State, digest: str, limits: Limits | None) -> Refusal | None:
+    """Of a release that failed here, and nothing has changed since."""
+    machine, known = here.machine_fingerprint(), state.of_digest(digest)
+    now = {"trial": machine}
+    if known is None or not known.works_on(machine):
+        now["unhealthy"] = circumstances_of(limits)
+    found = [each for each in state.refusals if each.digest == digest and now.get(each.kind) == each.circumstances]
+    return found[-1] if found else None
 
 
 def health_of(files: Files, name: str, release: Release, data: bytes, limits: Limits | None) -> Health:

@@ -24,6 +24,7 @@ from edge_infer.store.records import commit, events_of, forget, read_states, tel
 from edge_infer.store.state import Event, Release, State
 from edge_infer.store.trial import Terms
 from edge_infer.store.trust import revoke_key, trust_key, trusted_keys
+from edge_infer.store.updates import drop_partials
 
 if TYPE_CHECKING:
     from edge_infer.signing import PublicKey, TrustedKeys
@@ -52,6 +53,11 @@ class Store:
     @property
     def folder(self) -> str:
         return self._files.root
+
+    @property
+    def files(self) -> Files:
+        """For what stands in the store's folder beside the models."""
+        return self._files
 
     # --- asking ---
 
@@ -271,7 +277,8 @@ class Store:
             DamagedStoreError: a model's state cannot be read; no model's bytes were removed then.
         """
         with self._files.locked():
-            freed = remove_unfinished(self._files)  # before anything is written: the disk may be full
+            freed = drop_partials(self._files)
+            freed += remove_unfinished(self._files)  # before anything is written: the disk may be full
             freed += remove_unused(self._files)
             states, damaged = read_states(self._files)
             for state in states:
