@@ -51,7 +51,7 @@ demo: $(STAMP) ## Train, convert, prove and run a small model
 	@$(BIN)/edge-infer demo
 
 test: $(STAMP) ## Run all tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 check: $(STAMP) ## Check format, lint and types
 	@failed=0; \
