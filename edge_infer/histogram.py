@@ -1,8 +1,8 @@
 """How positive numbers are spread, in constant memory and at 2 % of error: latencies, above all.
 
-After DDSketch: buckets whose limits grow by a factor γ = (1 + α) / (1 − α), so that the middle of each, 2γⁱ / (γ + 1), is
-within α of all that it holds, and two sketches are merged by adding their counts (Masson, Rim, Lee: "DDSketch: A Fast and
-Fully-Mergeable Quantile Sketch with Relative-Error Guarantees", PVLDB 12(12), 2019).
+After DDSketch: buckets whose limits grow by a factor γ = (1 + α) / (1 − α), so that the middle of each, 2γⁱ / (γ + 1),
+is within α of all that it holds, and two sketches are merged by adding their counts (Masson, Rim, Lee: "DDSketch: A
+Fast and Fully-Mergeable Quantile Sketch with Relative-Error Guarantees", PVLDB 12(12), 2019).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Histogram:
         self.largest = max(self.largest, other.largest)
 
     def quantile(self, share: float) -> float | None:
-        """The number that this share of all is not above, as `numpy.quantile(method="lower")`; None where there is none.
+        """The number that this share of all is not above, as `numpy.quantile(method="lower")`; None of none.
 
         The largest one is exact. Raises ValueError for a share that is not from 0 to 1.
         """

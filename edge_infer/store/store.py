@@ -56,6 +56,7 @@ from edge_infer.store.trust import revoke_key, trust_key, trusted_keys, vouched_
 
 if TYPE_CHECKING:
     from edge_infer.signing import PublicKey, TrustedKeys, Verified
+    from edge_infer.store.watched import Watched
 
 __all__ = ["Installed", "Store", "StoreWarning"]
 
@@ -126,6 +127,12 @@ class Store:
             DamagedStoreError: its bytes are not those that were installed.
         """
         return load(self._files, reference, options, self._identity)
+
+    def watch(self, reference: str, *, interval: float = 1.0, options: SessionOptions | None = None) -> Watched:
+        """A model that follows what is active here; see `edge_infer.watch`."""
+        from edge_infer.store.watched import Source, Watched
+
+        return Watched(Source.of(self._files, self._identity, reference, options), interval)
 
     def damage(self, name: str) -> str | None:
         """What is wrong with the bytes of the active release; None where nothing is, or none is active."""
