@@ -44,6 +44,14 @@ class Histogram:
         self.count = 0
         self.largest = 0.0
 
+    @classmethod
+    def of(cls, *numbers: float) -> Histogram:
+        """Of these numbers. Raises ValueError as `add`."""
+        made = cls()
+        for number in numbers:
+            made.add(number)
+        return made
+
     def add(self, number: float) -> None:
         """Raises ValueError for what is no number ≥ 0."""
         if not number >= 0:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from edge_infer.cli.console import Grid, dumps, printable, show_grid, wrapped, write
+from edge_infer.cli.shadows import shadow_facts, shadow_objects
 from edge_infer.errors import DamagedStoreError, UsageError
 from edge_infer.store import Installed, Store
 from edge_infer.store.gate import Limits
@@ -114,7 +115,8 @@ def status(*, name: str | None, json: bool) -> int:
     store = Store()
     states, damaged = ([store.state(name)], {}) if name else _all(store)
     if json:
-        write(dumps({"store": store.folder, "models": [_state_object(state) for state in states], "damaged": damaged}))
+        models = [_state_object(state) | shadow_objects(store, state.name) for state in states]
+        write(dumps({"store": store.folder, "models": models, "damaged": damaged}))
         return int(bool(damaged))
     if not states and not damaged:
         write(f"no model is installed in {store.folder}; edge-infer install FILE")
@@ -122,7 +124,7 @@ def status(*, name: str | None, json: bool) -> int:
     for position, state in enumerate(states):
         if position:
             write()
-        _card(state, fingerprint, store.damage(state.name))
+        _card(state, fingerprint, store.damage(state.name), shadow_facts(store, state.name))
     return _show_damaged(damaged)
 
 
@@ -243,8 +245,8 @@ def _told(name: str, release: Release, what: str, json: bool) -> int:
     return 0
 
 
-def _card(state: State, fingerprint: str, damage: str | None) -> None:
-    """What runs, since when, what came before, what was refused and why."""
+def _card(state: State, fingerprint: str, damage: str | None, shadows: list[str]) -> None:
+    """What runs, since when, what runs beside it, what came before, what was refused and why."""
     write(f"{state.name} {_active_version(state)}")
     release, before = state.of_digest(state.active), state.of_digest(state.previous)
     if release is not None:
@@ -258,6 +260,8 @@ def _card(state: State, fingerprint: str, damage: str | None) -> None:
             _fact("kept", "encrypted (age); decrypted in memory only")
     if state.trial is not None:
         _fact("on trial", _trial(state.trial))
+    for shadow in shadows:
+        _fact("shadow", shadow)
     _fact("before", before.version if before else "none: there is nothing to roll back to")
     others = [each for each in state.releases if each.digest not in (state.active, state.previous)]
     if others:

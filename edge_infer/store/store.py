@@ -56,6 +56,7 @@ from edge_infer.store.trust import revoke_key, trust_key, trusted_keys, vouched_
 
 if TYPE_CHECKING:
     from edge_infer.signing import PublicKey, TrustedKeys, Verified
+    from edge_infer.store.shadow_records import Shadow
     from edge_infer.store.watched import Watched
 
 __all__ = ["Installed", "Store", "StoreWarning"]
@@ -128,11 +129,29 @@ class Store:
         """
         return load(self._files, reference, options, self._identity)
 
-    def watch(self, reference: str, *, interval: float = 1.0, options: SessionOptions | None = None) -> Watched:
+    def watch(
+        self,
+        reference: str,
+        *,
+        shadow: str | None = None,
+        sample: float = 0.01,
+        interval: float = 1.0,
+        options: SessionOptions | None = None,
+    ) -> Watched:
         """A model that follows what is active here; see `edge_infer.watch`."""
         from edge_infer.store.watched import Source, Watched
 
-        return Watched(Source.of(self._files, self._identity, reference, options), interval)
+        source = Source.of(self._files, self._identity, reference, options)
+        return Watched(source, interval, shadow=shadow, sample=sample)
+
+    def shadows(self, name: str) -> list[Shadow]:
+        """What `watch(…, shadow=…)` has found of candidates beside the release that is active now.
+
+        Raises NotInstalledError, and DamagedStoreError where a record cannot be read.
+        """
+        from edge_infer.store.shadow_records import read_shadows
+
+        return read_shadows(self._files, self.state(name))
 
     def damage(self, name: str) -> str | None:
         """What is wrong with the bytes of the active release; None where nothing is, or none is active."""
@@ -392,7 +411,11 @@ class Store:
 
     def _remove_unused(self) -> int:
         """The bytes that were freed; none while a state cannot be read, which may need them. For writers."""
+        from edge_infer.store.shadow_records import forget_shadows
+
         states, damaged = read_states(self._files)
+        for state in states:
+            forget_shadows(self._files, state)
         return 0 if damaged else remove_all_but(self._files, [each for state in states for each in state.releases])
 
 

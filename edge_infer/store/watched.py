@@ -27,6 +27,7 @@ from edge_infer.store.names import check_name, parse_reference
 from edge_infer.store.records import read_state, state_status
 
 if TYPE_CHECKING:
+    from edge_infer.store.shadow import Sampler
     from edge_infer.store.store import Store
 
 __all__ = ["Watched", "watch"]
@@ -39,6 +40,8 @@ _RUN: Final = "run"
 def watch(
     reference: str,
     *,
+    shadow: str | None = None,
+    sample: float = 0.01,
     interval: float = 1.0,
     options: SessionOptions | None = None,
     store: Store | None = None,
@@ -47,18 +50,22 @@ def watch(
 
     Args:
         reference: the model's name.
+        shadow: an installed release, NAME@VERSION, that runs beside the active one on a share `sample` of the calls,
+            in a thread of its own. What it answers is compared, and `Store.shadows` and `edge-infer status` tell how
+            far it agrees and what it takes; no caller sees anything of it.
         interval: seconds between two looks for a change, by whoever calls then; 0: with every call. Where nobody
             calls, nothing happens.
         options: see `load`.
         store: None: this device's own. `Store(identity=…)` opens encrypted models.
 
-    Raises: as `load` does, and UsageError where `reference` names one release, or `interval` is no time.
+    Raises: as `load` does, and UsageError where `reference` names one release, or an argument makes no sense;
+        NotInstalledError also where the shadow is not installed.
     """
     if store is None:
         from edge_infer.store.store import Store
 
         store = Store()
-    return store.watch(reference, interval=interval, options=options)
+    return store.watch(reference, shadow=shadow, sample=sample, interval=interval, options=options)
 
 
 class Watched:
@@ -82,10 +89,13 @@ class Watched:
     transform: Answer
     run: Answer
 
-    def __init__(self, source: Source, interval: float = 1.0) -> None:
+    def __init__(
+        self, source: Source, interval: float = 1.0, *, shadow: str | None = None, sample: float = 0.01
+    ) -> None:
         """`Store.watch` makes one. Raises as `watch`."""
-        self._source, self._interval = source, _seconds(interval)
-        self._follower = _Follower(source, self._interval, vars(self))
+        self._source, self._asked = source, (_seconds(interval), shadow, sample)
+        sampler = None if shadow is None else _sampler(source, shadow, sample)
+        self._follower = _Follower(source, self._asked[0], vars(self), sampler)
 
     @property
     def model(self) -> Model:
@@ -109,7 +119,8 @@ class Watched:
         return sorted({*super().__dir__(), *(name for name in dir(self._follower.model) if name[0] != "_")})
 
     def __repr__(self) -> str:
-        return f"<edge_infer.Watched {self._source.name}, now {self._follower.model!r}>"
+        beside = "" if self._asked[1] is None else f", beside it {self._asked[1]}"
+        return f"<edge_infer.Watched {self._source.name}, now {self._follower.model!r}{beside}>"
 
     def close(self) -> None:
         """Release the model's memory now, and follow the store no more."""
@@ -124,7 +135,7 @@ class Watched:
         self._follower.close(kind, error, trace)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _watched, (self._source.files.root, *self._source[1:], self._interval)
+        return _watched, (self._source.files.root, *self._source[1:], *self._asked)
 
 
 class Source(NamedTuple):
@@ -147,15 +158,29 @@ class Source(NamedTuple):
         return load(self.files, self.name, self.options, self.identity)
 
 
+def _sampler(source: Source, shadow: str, sample: float) -> Sampler:
+    from edge_infer.store.shadow import Candidate, Sampler  # most watch without one
+
+    return Sampler(Candidate.of(*source, shadow, sample))
+
+
 def _seconds(interval: object) -> float:
     if isinstance(interval, int | float) and 0 <= interval < math.inf:
         return float(interval)
     raise UsageError(f"interval: expected a number of seconds from 0 on, got {interval!r:.60}")
 
 
-def _watched(folder: str, identity: Identity, name: str, options: SessionOptions | None, interval: float) -> Watched:
+def _watched(
+    folder: str,
+    identity: Identity,
+    name: str,
+    options: SessionOptions | None,
+    interval: float,
+    shadow: str | None,
+    sample: float,
+) -> Watched:
     """Of a pickle."""
-    return Watched(Source(Files(folder), identity, name, options), interval)
+    return Watched(Source(Files(folder), identity, name, options), interval, shadow=shadow, sample=sample)
 
 
 #: What tells a state file from the one before it: when it was written, its number, its size. None: there is none.
@@ -165,8 +190,8 @@ _Seen = tuple[int, int, int] | None
 class _Follower:
     """The model that answers now, and what moves on to the next; `shown` are the attributes that change with it."""
 
-    def __init__(self, source: Source, interval: float, shown: dict[str, Any]) -> None:
-        self._source, self._shown = source, shown
+    def __init__(self, source: Source, interval: float, shown: dict[str, Any], sampler: Sampler | None) -> None:
+        self._source, self._shown, self._sampler = source, shown, sampler
         self._seen = self._look()
         self._tried: tuple[str | None, int] | None = None  # the active digest and the last event, when it failed
         self._closed = False
@@ -243,7 +268,7 @@ class _Follower:
                 model.close()
                 return
             self.model, self._digest, self._version = model, digest, model.manifest.version
-            self._calls.move(model)
+            self._calls.move(model, self._answers_of(model, digest))
             calls = self._calls.of(model)
             self._shown.update(calls, manifest=model.manifest)
             for name in self._calls.made - calls.keys():
@@ -254,7 +279,13 @@ class _Follower:
         with self._moving:
             self._closed = True
             self.model.__exit__(*ending)
-            self._calls.move(self.model)
+            self._calls.move(self.model, _answers_of(self.model))
+        if self._sampler is not None:
+            self._sampler.close()
+
+    def _answers_of(self, model: Model, digest: str) -> dict[str, Answer]:
+        answers = _answers_of(model)
+        return answers if self._sampler is None else self._sampler.beside(model, digest, answers)
 
     def _tell(self, message: str) -> None:
         tell("store", message)
@@ -297,12 +328,11 @@ class _Calls:
     def made(self) -> set[str]:
         return set(self._calls)
 
-    def move(self, model: Model) -> None:
-        """From the next call on, `model` answers. A method that it lacks tells so, to whoever has kept the function."""
-        given = {*model.methods, _RUN}
-        for name in given - self._calls.keys():
+    def move(self, model: Model, answers: dict[str, Answer]) -> None:
+        """From the next call on, these answer. A method that the model lacks tells so to whoever has kept it."""
+        for name in answers.keys() - self._calls.keys():
             self._calls[name] = _named(self._following(name), name)
-        self._change({name: getattr(model, name) if name in given else _lacking(model, name) for name in self._calls})
+        self._change({name: answers.get(name) or _lacking(model, name) for name in self._calls})
 
     def of(self, model: Model) -> dict[str, Answer]:
         return {name: self._calls[name] for name in (*model.methods, _RUN)}
@@ -311,6 +341,10 @@ class _Calls:
 def _named(call: Answer, name: str) -> Answer:
     call.__name__, call.__doc__ = name, getattr(Model, name).__doc__
     return call
+
+
+def _answers_of(model: Model) -> dict[str, Answer]:
+    return {name: getattr(model, name) for name in (*model.methods, _RUN)}
 
 
 def _lacking(model: Model, name: str) -> Answer:

@@ -18,10 +18,7 @@ SHARES = st.floats(0, 1)
 
 
 def made(numbers: list[float]) -> Histogram:
-    histogram = Histogram()
-    for number in numbers:
-        histogram.add(number)
-    return histogram
+    return Histogram.of(*numbers)
 
 
 def read(document: object) -> Histogram:
