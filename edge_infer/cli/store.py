@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from edge_infer.cli.console import Grid, dumps, printable, show_grid, wrapped, write
+from edge_infer.cli.shadows import shadow_facts, shadow_objects
 from edge_infer.errors import DamagedStoreError, UsageError
 from edge_infer.store import Installed, Store
 from edge_infer.store.gate import Limits
@@ -123,7 +124,7 @@ def status(*, name: str | None, json: bool) -> int:
     for position, state in enumerate(states):
         if position:
             write()
-        _card(state, fingerprint, store.damage(state.name))
+        _card(state, fingerprint, store.damage(state.name), shadow_facts(store, state.name))
     last = read_known(store.files).last
     if last is not None and not name:
         told = f"{_minute(last.when)} UTC ({_ago(last.when)}) from {last.source}, {last.channel}: {last.result}"
@@ -248,8 +249,8 @@ def _told(name: str, release: Release, what: str, json: bool) -> int:
     return 0
 
 
-def _card(state: State, fingerprint: str, damage: str | None) -> None:
-    """What runs, since when, what came before, what was refused and why."""
+def _card(state: State, fingerprint: str, damage: str | None, shadows: list[str]) -> None:
+    """What runs, since when, what runs beside it, what came before, what was refused and why."""
     write(f"{state.name} {_active_version(state)}")
     release, before = state.of_digest(state.active), state.of_digest(state.previous)
     if release is not None:
@@ -263,6 +264,8 @@ def _card(state: State, fingerprint: str, damage: str | None) -> None:
             _fact("kept", "encrypted (age); decrypted in memory only")
     if state.trial is not None:
         _fact("on trial", _trial(state.trial))
+    for shadow in shadows:
+        _fact("shadow", shadow)
     _fact("before", before.version if before else "none: there is nothing to roll back to")
     others = [each for each in state.releases if each.digest not in (state.active, state.previous)]
     if others:
@@ -348,7 +351,7 @@ def _release_object(release: Release) -> dict[str, Any]:
 
 def _store_object(store: Store, states: list[State], damaged: dict[str, str]) -> dict[str, Any]:
     last = read_known(store.files).last
-    models = [_state_object(state) for state in states]
+    models = [_state_object(state) | shadow_objects(store, state.name) for state in states]
     return {"store": store.folder, "models": models, "damaged": damaged, "update": last._asdict() if last else None}
 
 

@@ -165,7 +165,11 @@ def _kept(files: Files, state: State, after: State, release: Release, stored: by
 
 def remove_unused(files: Files) -> int:
     """The bytes that were freed; none while a state cannot be read, which may need them. For writers."""
+    from edge_infer.store.shadow_records import forget_shadows
+
     states, damaged = read_states(files)
+    for state in states:
+        forget_shadows(files, state)
     return 0 if damaged else remove_all_but(files, [each for state in states for each in state.releases])
 
 

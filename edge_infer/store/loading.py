@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Final
 
 from edge_infer.artifact import Artifact
@@ -33,7 +35,10 @@ from edge_infer.store.records import commit, read_state
 from edge_infer.store.state import Release, State
 from edge_infer.store.trial import advanced, failure
 
-__all__ = ["StoreWarning", "last_usable", "load", "usable"]
+__all__ = ["StoreWarning", "last_usable", "listener", "load", "usable"]
+
+#: Who is told in place of warnings, in a thread that no program looks at.
+listener: Final[ContextVar[Callable[[str], None] | None]] = ContextVar("listener", default=None)
 
 #: Of a release that another one stands in for.
 _UNUSABLE: Final = (RefusedError, DamagedStoreError, UnsafePathError)
@@ -177,6 +182,10 @@ def _fall_back(files: Files, name: str, failed: Release, error: EdgeInferError) 
 
 def _warn(message: str) -> None:
     """At the line of the program that called, whatever lies between."""
+    told = listener.get()
+    if told is not None:
+        told(message)
+        return
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("edge_infer."):
         frame, level = frame.f_back, level + 1

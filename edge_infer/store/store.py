@@ -28,6 +28,8 @@ from edge_infer.store.updates import drop_partials
 
 if TYPE_CHECKING:
     from edge_infer.signing import PublicKey, TrustedKeys
+    from edge_infer.store.shadow_records import Shadow
+    from edge_infer.store.watched import Watched
 
 __all__ = ["Installed", "Store", "StoreWarning"]
 
@@ -85,6 +87,30 @@ class Store:
             DamagedStoreError: its bytes are not those that were installed.
         """
         return load(self._files, reference, options, self._identity)
+
+    def watch(
+        self,
+        reference: str,
+        *,
+        shadow: str | None = None,
+        sample: float = 0.01,
+        interval: float = 1.0,
+        options: SessionOptions | None = None,
+    ) -> Watched:
+        """A model that follows what is active here; see `edge_infer.watch`."""
+        from edge_infer.store.watched import Source, Watched
+
+        source = Source.of(self._files, self._identity, reference, options)
+        return Watched(source, interval, shadow=shadow, sample=sample)
+
+    def shadows(self, name: str) -> list[Shadow]:
+        """What `watch(…, shadow=…)` has found of candidates beside the release that is active now.
+
+        Raises NotInstalledError, and DamagedStoreError where a record cannot be read.
+        """
+        from edge_infer.store.shadow_records import read_shadows
+
+        return read_shadows(self._files, self.state(name))
 
     def damage(self, name: str) -> str | None:
         """What is wrong with the bytes of the active release; None where nothing is, or none is active."""
