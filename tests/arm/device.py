@@ -123,7 +123,8 @@ def _keeps_a_store(device: Device, second: Path, third: Path) -> None:
     _expect("a trial under way", (_active(device), _on_trial(device)), ("3.0.0", True))
     device.edge_infer("rollback", "penguins")
     _expect("rollback", _active(device), "2.0.0")
-    device.edge_infer("activate", "penguins@1.0.0")
+    device.edge_infer("activate", "penguins@1.0.0", code=1)  # older than what was active
+    device.edge_infer("activate", "penguins@1.0.0", "--allow-older")
     _expect("activate", _active(device), "1.0.0")
 
 
