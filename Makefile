@@ -23,11 +23,11 @@ endif
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format bench matrix goldens wheel minimal newest lowest interop lock clean
+.PHONY: help venv demo test check format bench matrix goldens wheel minimal newest lowest interop test-arm test-arm-short lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (makes $(VENV) when it is missing or older than $(LOCK))"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(STAMP) ## Make the virtual environment with the locked versions
 
@@ -100,6 +100,12 @@ interop: $(STAMP) ## Check signatures against the public tool model_signing
 	@"$(VENV)-interop/bin/python" -m pip install $(PIP_QUIET) -r $(INTEROP)
 	@MODEL_SIGNING="$(abspath $(VENV)-interop/bin/model_signing)" $(BIN)/python -m pytest -q tests/interop
 
+test-arm: $(STAMP) ## Run on emulated 64-bit Arm and record how its answers differ (needs Debian's apt, x86-64)
+	@$(BIN)/python -m tests.arm --root "$(VENV)-arm" --work "$(VENV)-arm-work"
+
+test-arm-short: $(STAMP) ## The same in a short form, recording nothing: what the CI runs
+	@$(BIN)/python -m tests.arm --short --root "$(VENV)-arm" --work "$(VENV)-arm-work"
+
 lock: ## Write requirements/*.lock anew: the newest releases, and the lowest that are allowed (needs Python 3.11)
 	@"$(LOCK_PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
 	    echo "the lock is made with Python 3.11, the oldest that is supported, so that it serves newer ones too:" >&2; \
@@ -126,5 +132,5 @@ lock: ## Write requirements/*.lock anew: the newest releases, and the lowest tha
 	echo "$(LOCK): $$(grep -c == $(LOCK)) versions"
 
 clean: ## Remove the virtual environment, builds and caches
-	@rm -rf "$(VENV)" "$(VENV)-newest" "$(VENV)-lowest" "$(VENV)-interop" build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf "$(VENV)" "$(VENV)-newest" "$(VENV)-lowest" "$(VENV)-interop" "$(VENV)-arm" "$(VENV)-arm-work" build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find edge_infer convert tests benchmarks matrix examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,17 +1,29 @@
-"""What this machine allows the process: CPUs, by affinity and by the quota of its control groups."""
+"""What this machine allows the process: CPUs by affinity, CPUs and memory by the limits of its control groups."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from edge_infer.options import MOST_THREADS
 
-__all__ = ["cpu_model", "usable_cpus", "usable_threads"]
+__all__ = ["cpu_model", "usable_cpus", "usable_memory", "usable_threads"]
 
 #: Lines of /proc/cpuinfo that name the processor, the best first: x86, then boards and cores of Arm.
 _CPU_NAMES: Final = ("model name", "Model", "Hardware", "CPU part")
+
+
+class _Controller(NamedTuple):
+    """A controller of control groups, and the files that hold its limit, in version 2 and in version 1."""
+
+    name: str
+    files: tuple[str, ...]
+    files_of_version_1: tuple[str, ...]
+
+
+_CPU: Final = _Controller("cpu", ("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
+_MEMORY: Final = _Controller("memory", ("memory.max",), ("memory.limit_in_bytes",))
 
 
 def usable_cpus(root: str = "/") -> int:
@@ -35,6 +47,19 @@ def usable_threads() -> int:
     return min(usable_cpus(), MOST_THREADS)
 
 
+def usable_memory(root: str = "/") -> int | None:
+    """Bytes that this process can have at most: the machine's, or the limit of its control group or of one above it.
+
+    None where the system does not tell. root: as `usable_cpus` takes it.
+    """
+    try:
+        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+    limits = (_read(os.path.join(folder, name)).strip() for folder, (name,) in _groups(root, _MEMORY))
+    return min([physical, *(int(limit) for limit in limits if limit.isdecimal())])  # "max" is no limit
+
+
 def cpu_model(root: str = "/") -> str:
     """The processor's name as Linux or Windows tell it, "unknown" where the system does so only to a program that is
     started for it (macOS). `root`: of the file system that `/proc` is read from."""
@@ -48,7 +73,7 @@ def cpu_model(root: str = "/") -> str:
 
 def _quotas(root: str) -> Iterator[float]:
     """In CPUs, of each group that has one."""
-    for folder, names in _groups(root):
+    for folder, names in _groups(root, _CPU):
         words = " ".join(_read(os.path.join(folder, name)) for name in names).split()
         try:
             quota, period = (float(word) for word in words)  # "max", or nothing, is no quota
@@ -58,9 +83,8 @@ def _quotas(root: str) -> Iterator[float]:
             yield quota / period
 
 
-def _groups(root: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The folders of this process's groups and of those above them, and the files that hold quota and period."""
-    names: tuple[str, ...]
+def _groups(root: str, controller: _Controller) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The folders of this process's groups and of those above them, and the files that hold the controller's limit."""
     own: dict[str, str] = {}  # of version 2 under "", of version 1 under each of its controllers
     for line in _read(os.path.join(root, "proc/self/cgroup")).splitlines():
         _, controllers, path = line.split(":", 2)
@@ -70,9 +94,9 @@ def _groups(root: str) -> Iterator[tuple[str, tuple[str, ...]]]:
         kind, *_, options = after.split()
         top, mounted = before.split()[3:5]
         if kind == "cgroup2":
-            path, names = own.get("", "/"), ("cpu.max",)
-        elif kind == "cgroup" and "cpu" in options.split(","):
-            path, names = own.get("cpu", "/"), ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+            path, names = own.get("", "/"), controller.files
+        elif kind == "cgroup" and controller.name in options.split(","):
+            path, names = own.get(controller.name, "/"), controller.files_of_version_1
         else:
             continue
         inner = os.path.relpath(path, top)  # what is mounted may be the group of a container

@@ -98,10 +98,10 @@ def _checked(worse: list[str], count: int) -> int:
 
 
 def _write(made: dict[str, Any]) -> None:
-    from matrix import record, report
+    from matrix import arm, record, report
 
     record.RECORD.write_text(record.rendered(made), encoding="utf-8")
-    record.MARKDOWN.write_text(report.markdown(made), encoding="utf-8")
+    record.MARKDOWN.write_text(report.markdown(made, arm.read()), encoding="utf-8")
     print(report.summary(made["cases"]))
 
 

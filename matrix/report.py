@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, Final
 
+from matrix import arm
 from matrix.case import GROUPS
 from matrix.reasons import REASONS
 
@@ -50,14 +51,16 @@ load its lower-casing of text.
 """
 
 
-def markdown(document: dict[str, Any]) -> str:
-    """The whole page."""
+def markdown(document: dict[str, Any], other: dict[str, Any] | None = None) -> str:
+    """The whole page; `other`: the record of 64-bit Arm."""
     versions = ", ".join(f"{name} {number}" for name, number in document["versions"].items())
     parts = [_HEAD.format(versions=versions), "## Summary\n\n", summary(document["cases"])]
     for group in GROUPS:
         entries = [entry for entry in document["cases"] if entry["group"] == group]
         if entries:
             parts += [f"\n## {group.capitalize()}\n\n", _details(entries)]
+    if other is not None:
+        parts.append(arm.section(other))
     return "".join(parts)
 
 

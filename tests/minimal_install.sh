@@ -70,6 +70,9 @@ say "not installed, as it should be: $not_on_a_device"
 version=$(on_device edge-infer --version) || fail "edge-infer --version"
 say "edge-infer --version: $version"
 
+on_device edge-infer doctor "$artifact" || fail "edge-infer doctor ${artifact#"$root"/}"
+say "edge-infer doctor: this machine is ready"
+
 on_device edge-infer verify "$artifact" || fail "edge-infer verify ${artifact#"$root"/}"
 say "edge-infer verify: passed"
 

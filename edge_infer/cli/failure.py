@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 
 from edge_infer.cli.console import printable
 from edge_infer.errors import EdgeInferError, UsageError
 
 __all__ = ["describe"]
+
+#: What edge-infer itself needs; some machines have no wheels of it.
+_NEEDED: Final = ("numpy", "onnxruntime", "platformdirs", "typer")
 
 
 def describe(error: Exception) -> tuple[str, int]:
@@ -18,6 +22,8 @@ def describe(error: Exception) -> tuple[str, int]:
         return f"error: {printable(str(error))}", 1
     if isinstance(error, OSError):
         return f"error: {printable(_about_file(error))}", 1
+    if isinstance(error, ModuleNotFoundError) and error.name in _NEEDED:
+        return f"error: {error.name} is not installed; `python -m edge_infer.doctor` tells what to do here", 1
     if isinstance(error, MemoryError):
         return "error: not enough memory for this input; give fewer rows at a time", 1
     text = printable(" ".join(str(error).split()))

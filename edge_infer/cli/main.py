@@ -1,4 +1,4 @@
-"""The entry point. It imports next to nothing: a plain `predict` or `stream` never sees typer."""
+"""The entry point. It imports next to nothing: a plain `predict`, `stream` or `doctor` never sees typer."""
 
 from __future__ import annotations
 

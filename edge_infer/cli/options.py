@@ -1,13 +1,14 @@
-"""The hot commands as plain data, declared once: the light parser and the typer app both derive from this.
+"""Commands as plain data, declared once: the light parser and the typer app both derive from this.
 
-A command whose start-up is part of its latency stands here; all others are ordinary typer functions in `app`.
+A command stands here whose start-up is part of its latency, or that must run where typer is not installed; all others
+are ordinary typer functions in `app`.
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-__all__ = ["HOT", "PREDICT", "STREAM", "Argument", "Command", "Option"]
+__all__ = ["DOCTOR", "HOT", "PREDICT", "STREAM", "Argument", "Command", "Option"]
 
 
 class Argument(NamedTuple):
@@ -130,4 +131,25 @@ Example:
     ),
 )
 
-HOT: Final = {command.name: command for command in (PREDICT, STREAM)}
+DOCTOR: Final = Command(
+    name="doctor",
+    module="edge_infer.cli.doctor",
+    help="""\
+Tell what this machine can and cannot run, and what to do.
+
+A line each for Python, the system, numpy and onnxruntime, what tiny models run, CPUs, memory, the
+folders that are written to, the clock and the extras; with MODEL, whether it runs here. Nothing is
+written. It needs nothing but Python: where typer is missing, or straight from the wheel,
+`PYTHONPATH=edge_infer-….whl python -m edge_infer.doctor`. Exits with 1 if anything needed fails.
+
+Example:
+
+  edge-infer doctor
+  edge-infer doctor titanic-1.2.0.onnx
+
+--json prints one object: ok, verdict, findings (a list of name, status, detail, remedy), facts.""",
+    arguments=(Argument("model", "MODEL", "An .onnx file, or the name of a model in the store.", default=""),),
+    options=(Option("json", ("--json",), "Print one JSON object.", kind="flag"),),
+)
+
+HOT: Final = {command.name: command for command in (PREDICT, STREAM, DOCTOR)}

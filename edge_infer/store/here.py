@@ -6,19 +6,10 @@ import hashlib
 import os
 import sys
 
+from edge_infer.folders import default_folder
 from edge_infer.store.trial import Moment
 
 __all__ = ["default_folder", "machine_fingerprint", "moment", "now", "who"]
-
-
-def default_folder() -> str:
-    """$EDGE_INFER_HOME, or edge-infer's folder of the user's data as this system names it."""
-    own = os.environ.get("EDGE_INFER_HOME")
-    if own:
-        return own
-    import platformdirs
-
-    return platformdirs.user_data_dir("edge-infer", appauthor=False)
 
 
 def machine_fingerprint() -> str:

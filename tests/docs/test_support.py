@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sklearn.utils import all_estimators
 
-from matrix import record, report
+from matrix import arm, record, report
 from matrix.case import GROUPS
 from matrix.reasons import REASONS
 
 
 def test_the_page_is_what_the_record_renders_to() -> None:
-    assert record.MARKDOWN.read_text(encoding="utf-8") == report.markdown(record.read())
+    assert record.MARKDOWN.read_text(encoding="utf-8") == report.markdown(record.read(), arm.read())
 
 
 def test_the_record_is_written_as_it_is_read() -> None:
@@ -40,3 +40,13 @@ def test_estimators_with_a_standing_reason_are_refused() -> None:
 
 def test_lines_of_the_page_stay_readable() -> None:
     assert max(map(len, record.MARKDOWN.read_text(encoding="utf-8").splitlines())) < 900
+
+
+def test_labels_are_the_same_on_both_architectures_and_numbers_within_the_tolerance() -> None:
+    compared = arm.read()
+    assert compared is not None
+    assert len({entry["model"] for entry in compared["answers"]}) >= 40
+    assert [entry for entry in compared["answers"] if entry["beyond"]] == []
+    labels = [entry for entry in compared["answers"] if entry["kind"] == "labels"]
+    assert len(labels) > 20
+    assert sum(entry["differing"] for entry in labels) == 0

@@ -14,7 +14,7 @@ import pytest
 import edge_infer
 from edge_infer import SessionOptions
 from edge_infer.errors import UsageError
-from edge_infer.machine import usable_cpus
+from edge_infer.machine import usable_cpus, usable_memory
 from edge_infer.options import ENVIRONMENT
 from tests.runtime.samples import DIGITS, PENGUINS, RECORD
 
@@ -91,6 +91,31 @@ def test_a_quota_of_a_control_group_limits_the_cpus(
 )
 def test_without_a_quota_the_affinity_counts(groups: str, mounts: str, files: dict[str, str], tmp_path: Path) -> None:
     assert usable_cpus(machine(tmp_path, groups, mounts, files)) == CPUS
+
+
+VERSION_1_MEMORY = "33 23 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+
+
+@pytest.mark.parametrize(
+    ("groups", "mounts", "files"),
+    [
+        ("0::/app\n", VERSION_2, {"sys/fs/cgroup/app/memory.max": "4096\n"}),
+        ("0::/a/b\n", VERSION_2, {"sys/fs/cgroup/a/memory.max": "4096\n", "sys/fs/cgroup/a/b/memory.max": "max\n"}),
+        ("5:memory:/app\n", VERSION_1_MEMORY, {"sys/fs/cgroup/memory/app/memory.limit_in_bytes": "4096\n"}),
+    ],
+    ids=["one", "of a group above", "version 1"],
+)
+def test_a_limit_of_a_control_group_limits_the_memory(
+    groups: str, mounts: str, files: dict[str, str], tmp_path: Path
+) -> None:
+    assert usable_memory(machine(tmp_path, groups, mounts, files)) == 4096
+
+
+@pytest.mark.parametrize("limit", ["max\n", "torn", "9223372036854771712\n"])
+def test_without_a_limit_the_memory_is_the_machines(limit: str, tmp_path: Path) -> None:
+    everything = usable_memory(machine(tmp_path, "", "", {}))
+    assert usable_memory(machine(tmp_path, "0::/\n", VERSION_2, {"sys/fs/cgroup/memory.max": limit})) == everything
+    assert everything is None or everything > 2**20
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to CPUs")
