@@ -23,6 +23,7 @@ EdgeInferError
 │   ├── DamagedStoreError            what it holds is not what it wrote
 │   ├── StoreWriteError              the disk is full, read-only or another user's
 │   └── RefusedError                 a release that may not become active; `kind` says why
+├── BundleError (RuntimeError)       whoever bundles: pip cannot bring the wheels for the device
 ├── MissingExtraError (ImportError)  whoever installed: an optional dependency is not there
 └── ConversionError (ValueError)     the converter's user
     ├── UnsupportedModelError        a step that cannot be expressed, with the remedy
@@ -41,6 +42,7 @@ from typing import Any, NamedTuple
 __all__ = [
     "ArtifactError",
     "Blocker",
+    "BundleError",
     "ConversionError",
     "DamagedStoreError",
     "DecryptionError",
@@ -249,6 +251,10 @@ class RefusedError(StoreError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.kind, self.reason)
+
+
+class BundleError(EdgeInferError, RuntimeError):
+    """The wheels for a device cannot be brought together: no index is reached, or it has none that fit."""
 
 
 class MissingExtraError(EdgeInferError, ImportError):

@@ -16,7 +16,7 @@ from edge_infer.cli.main import _is_interrupt
 from edge_infer.cli.options import HOT
 from tests.cli.conftest import RECORD, ROOT, Run, classifier_bytes, classifier_manifest, fresh
 
-COMMANDS = ["convert", "predict", "stream", "inspect", "verify", "keygen", "sign", "encrypt", "bench", "demo"]
+COMMANDS = ["convert", "predict", "stream", "inspect", "verify", "keygen", "sign", "encrypt", "bench", "bundle", "demo"]
 ONE = json.dumps(RECORD, ensure_ascii=False)
 NEVER = {"typer", "rich", "pydantic", "click", "onnx", "sklearn", "pandas", "pyarrow", "skl2onnx"}
 SELDOM = {"csv", "argparse", "logging", "difflib", "hashlib", "textwrap"}  # unless numpy or onnxruntime load them
