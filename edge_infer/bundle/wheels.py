@@ -17,7 +17,6 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlparse
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from edge_infer import __version__
@@ -110,7 +109,7 @@ def collect(own: Path, extras: Sequence[str], target: Target, constraint: str | 
     followed once more as the target judges them; what is missing is brought, and what is needless removed.
 
     Raises:
-        BundleError: pip cannot bring them, or a wheel does not fit the target.
+        BundleError: pip cannot bring them, or `own` does not fit the target.
     """
     bring = partial(_download, target=target, constraint=constraint, folder=folder)
     wanted = f"{own.resolve()}[{','.join(extras)}]" if extras else str(own.resolve())
@@ -120,7 +119,7 @@ def collect(own: Path, extras: Sequence[str], target: Target, constraint: str | 
         wheels = {wheel.name: wheel for wheel in map(Wheel.read, folder.glob("*.whl"))}
         needed, missing = _followed(root, wheels, target)
         if not missing:
-            return _kept(wheels, needed | {"pip"}, target)
+            return _kept(wheels, needed | {"pip"})
         bring(missing)
     raise BundleError(f"after {_ROUNDS} rounds there is still no wheel for: {', '.join(missing)}")
 
@@ -156,19 +155,10 @@ def _applies(requirement: Requirement, extras: frozenset[str], target: Target) -
     return marker is None or any(marker.evaluate({**target.environment, "extra": extra}) for extra in extras or {""})
 
 
-def _kept(wheels: dict[str, Wheel], needed: set[str], target: Target) -> list[Wheel]:
-    version = (3, target.minor)
-    fitting = {
-        *cpython_tags(version, platforms=target.tags),
-        *compatible_tags(version, f"cp3{target.minor}", target.tags),
-    }
-    for name, wheel in wheels.items():
-        if name not in needed:
-            wheel.path.unlink()
-        elif not fitting & parse_wheel_filename(wheel.path.name)[3]:
-            raise BundleError(
-                f"{wheel.path.name} does not fit {target.platform} with Python {target.python}; give another --wheel"
-            )
+def _kept(wheels: dict[str, Wheel], needed: set[str]) -> list[Wheel]:
+    """Those that are needed; the files of the others are removed."""
+    for name in wheels.keys() - needed:
+        wheels[name].path.unlink()
     return sorted(wheels[name] for name in needed)
 
 

@@ -143,7 +143,9 @@ def test_help_has_an_example_within_80_columns(command: str) -> None:
     assert all(width(line) <= 80 for line in ran.out.splitlines())
 
 
-@pytest.mark.parametrize("command", ["predict", "inspect", "verify", "convert", "bench", "keygen", "sign", "encrypt"])
+@pytest.mark.parametrize(
+    "command", ["predict", "inspect", "verify", "convert", "bench", "keygen", "sign", "encrypt", "bundle"]
+)
 def test_help_documents_json(command: str) -> None:
     text = " ".join(fresh(command, "--help").out.split())
     assert "one object" in text

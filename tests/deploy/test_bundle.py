@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from edge_infer.bundle import Bundle, make_bundle, target_of
+from edge_infer.encryption import encrypt, generate_identity
 from edge_infer.errors import BundleError, UsageError
 from edge_infer.signing import NotSignedError, UntrustedKeyError, generate_key
 from tests.deploy.conftest import ROOT, SAMPLES
@@ -129,6 +130,22 @@ def test_what_the_device_would_refuse_is_refused(
     with pytest.raises(UntrustedKeyError):
         make_bundle(tmp_path / "bundle", [model], ARM, wheel=str(wheel), keys=[tmp_path / "other.pub"])
     make_bundle(tmp_path / "bundle", [model], ARM, wheel=str(wheel), keys=[tmp_path / "other.pub", key])
+
+
+def test_an_encrypted_model_travels_with_its_signature_and_is_not_opened(
+    wheel: Path, signed: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model, key = signed
+    recipient = generate_identity(tmp_path / "device.identity")
+    encrypted = tmp_path / f"{model.name}.age"
+    encrypted.write_bytes(encrypt(model.read_bytes(), [recipient]))
+    with pytest.raises(NotSignedError):
+        make_bundle(tmp_path / "bundle", [encrypted], ARM, wheel=str(wheel), keys=[key])
+    assert make_bundle(tmp_path / "plain", [encrypted], ARM, wheel=str(wheel)).extras == ("secure",)
+    shutil.copy(f"{model}.sig", tmp_path)
+    folder = Path(make_bundle(tmp_path / "bundle", [encrypted], ARM, wheel=str(wheel), keys=[key]).folder)
+    assert {path.name for path in (folder / "models").iterdir()} == {encrypted.name, f"{model.name}.sig"}
+    assert list((folder / "rows").iterdir()) == []
 
 
 def test_one_release_of_each_model(wheel: Path, penguins: Path, tmp_path: Path) -> None:
