@@ -25,6 +25,7 @@ EdgeInferError
 │   ├── RefusedError                 a release that may not become active; `kind` says why
 │   └── UpdateError                  what a repository of updates offers cannot be taken; `kind` says why
 ├── PublishError (RuntimeError)      whoever publishes: the repository of updates cannot take what is asked
+├── BundleError (RuntimeError)       whoever bundles: pip cannot bring the wheels for the device
 ├── MissingExtraError (ImportError)  whoever installed: an optional dependency is not there
 └── ConversionError (ValueError)     the converter's user
     ├── UnsupportedModelError        a step that cannot be expressed, with the remedy
@@ -43,6 +44,7 @@ from typing import Any, NamedTuple
 __all__ = [
     "ArtifactError",
     "Blocker",
+    "BundleError",
     "ConversionError",
     "DamagedStoreError",
     "DecryptionError",
@@ -275,6 +277,10 @@ class UpdateError(StoreError):
 
 class PublishError(EdgeInferError, RuntimeError):
     """A repository of updates cannot take what is asked, or is none that edge-infer wrote; nothing was changed."""
+
+
+class BundleError(EdgeInferError, RuntimeError):
+    """The wheels for a device cannot be brought together: no index is reached, or it has none that fit."""
 
 
 class MissingExtraError(EdgeInferError, ImportError):

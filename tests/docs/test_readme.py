@@ -91,7 +91,7 @@ def test_figures_of_a_run_with_other_parts_are_quoted_in_order(tmp_path: Path) -
 
 
 def test_links_point_to_files_that_exist() -> None:
-    for page in ("README", "ARCHITECTURE", "CONTRIBUTING", "SECURITY", "CHANGELOG", "examples/README"):
+    for page in ("README", "ARCHITECTURE", "CONTRIBUTING", "SECURITY", "CHANGELOG", "examples/README", "deploy/README"):
         page = f"{page}.md"
         text = (ROOT / page).read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#:]+)\)", text):

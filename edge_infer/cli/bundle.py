@@ -1,0 +1,57 @@
+"""`edge-infer bundle`: a folder that installs with no network."""
+
+from __future__ import annotations
+
+import os
+
+from edge_infer.bundle import Bundle, make_bundle, target_of
+from edge_infer.cli.console import dumps, wrapped, write
+
+__all__ = ["run"]
+
+
+def run(
+    *,
+    models: list[str],
+    platform: str,
+    output: str,
+    python: str,
+    keys: list[str],
+    extras: list[str],
+    wheel: str | None,
+    constraint: str | None,
+    json: bool,
+) -> int:
+    """The command; its exit code."""
+    made = make_bundle(
+        output, models, target_of(platform, python), keys=keys, extras=extras, wheel=wheel, constraint=constraint
+    )
+    if json:
+        write(dumps(_object(made)))
+    else:
+        _show(made)
+    return 0
+
+
+def _object(made: Bundle) -> dict[str, object]:
+    about = made._asdict() | {"platform": made.target.platform, "python": made.target.python, "size": made.size}
+    del about["target"]
+    return about
+
+
+def _show(made: Bundle) -> None:
+    """What it is for and what is in it, the large first, and how the device's owner can check it."""
+    extras = f" with {', '.join(made.extras)}" if made.extras else ""
+    write(f"{made.folder}: {made.target.platform}, Python {made.target.python}, {_mib(made.size)}")
+    write(wrapped(f"edge-infer {made.version}{extras}: {made.own}", 2))
+    for name, size in sorted(made.sizes.items(), key=lambda item: -item[1]):
+        if name.startswith(("wheels/", "models/")):
+            write(f"  {_mib(size):>10}  {name}")
+    for fingerprint in made.keys:
+        write(f"trusts the key {fingerprint}")
+    write(f"sha256 of SHA256SUMS {made.digest}")
+    write(f"on the device: compare that number, then  sh {os.path.basename(os.path.normpath(made.folder))}/install.sh")
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB" if size >= 2**20 else f"{size / 1024:,.1f} KiB"

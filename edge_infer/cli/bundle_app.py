@@ -1,0 +1,67 @@
+"""The command `bundle`, added to the typer app."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from edge_infer.cli.app import Json, app, folded
+
+_BUNDLE_HELP = """\
+Make a folder that installs edge-infer and models on a device with no network.
+
+It holds wheels for the device (linux-x86_64 or linux-aarch64, glibc 2.28 or newer), the models and
+their signatures (MODEL.sig), the keys, and install.sh, which checks all of it, makes a virtual
+environment, proves the models on the device, and upgrades when it is run again. With --key every
+model must be signed by one of these keys, and the device trusts them from then on.
+
+pip brings the wheels to this machine, which need not be like the device; pip's own configuration
+and environment say from where.
+
+Example:
+
+  edge-infer bundle titanic-1.2.0.onnx --platform linux-aarch64 --key release.key.pub -o bundle
+  sh bundle/install.sh          (on the device, from a stick that may be read-only)
+
+--json prints one object: folder, platform, python, version, own (where edge-infer's wheel is
+from), extras, models, keys (fingerprints), sizes (bytes by file), size, digest (the sha256 of
+SHA256SUMS, to compare on the device by hand)."""
+
+
+@app.command("bundle", help=folded(_BUNDLE_HELP))
+def _bundle(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Models: .onnx or .onnx.age files.")],
+    platform: Annotated[str, typer.Option("--platform", help="linux-x86_64 or linux-aarch64.")],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="The folder to make.")],
+    python: Annotated[str, typer.Option("--python", metavar="VERSION", help="The device's Python.")] = "3.11",
+    key: Annotated[
+        list[str] | None, typer.Option("--key", metavar="KEY.pub", help="A public key to trust. Repeatable.")
+    ] = None,
+    extra: Annotated[
+        list[str] | None, typer.Option("--extra", help="secure or update. Repeatable; --key brings secure.")
+    ] = None,
+    wheel: Annotated[
+        str | None,
+        typer.Option("--wheel", metavar="FILE", help="edge-infer's own wheel. Left out: that of this installation."),
+    ] = None,
+    constraint: Annotated[
+        str | None, typer.Option("--constraint", metavar="FILE", help="Versions to take, as pip reads them.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    from edge_infer.cli import bundle
+
+    raise typer.Exit(
+        bundle.run(
+            models=models,
+            platform=platform,
+            output=output,
+            python=python,
+            keys=key or [],
+            extras=extra or [],
+            wheel=wheel,
+            constraint=constraint,
+            json=json,
+        )
+    )
