@@ -1,5 +1,5 @@
-// An edge-infer artifact in Node, with onnxruntime-node alone: the file's own manifest says how records become tensors and
-// tensors become answers (artifacts/FORMAT.md, sections 3 and 11).
+// An edge-infer artifact in Node, with onnxruntime-node alone: the file's own manifest says how records become tensors
+// and tensors become answers (artifacts/FORMAT.md, sections 3 and 11).
 import { readFile } from "node:fs/promises";
 import { readManifest } from "./manifest.js";
 import { units } from "./times.js";
@@ -37,8 +37,8 @@ export class EdgeModel {
   }
 
   /**
-   * The original's answer to one record (an object, a list of cells in the order of the manifest's columns, or a text where
-   * the model takes texts), or one answer a record to a list of them. A missing value is null, undefined or NaN.
+   * The original's answer to one record (an object, a list of cells in the order of the manifest's columns, or a text
+   * where the model takes texts), or one answer a record to a list of them. A missing value is null, undefined or NaN.
    * Throws InputError.
    */
   async answer(method, data) {
@@ -58,12 +58,13 @@ export class EdgeModel {
   /** Records → the graph's inputs, each of the shape [rows, width]. */
   #pack(records) {
     const { tensors, columns } = this.manifest.inputs;
-    const feeds = tensors.map(({ name, dtype, width }) => [name, dtype, width, new ARRAYS[dtype](records.length * width)]);
-    const places = columns.map((column) => feeds.find(([name]) => name === column.tensor));
+    const array = ({ dtype, width }) => new ARRAYS[dtype](records.length * width);
+    const feeds = tensors.map((tensor) => ({ ...tensor, array: array(tensor) }));
+    const places = columns.map((column) => feeds.find(({ name }) => name === column.tensor));
     records.forEach((record, row) => {
       const cells = this.#cells(record, row);
       columns.forEach((column, i) => {
-        const [, , width, array] = places[i];
+        const { width, array } = places[i];
         try {
           array[row * width + column.index] = this.readers[i](cells[i]);
         } catch (error) {
@@ -72,7 +73,7 @@ export class EdgeModel {
       });
     });
     return Object.fromEntries(
-      feeds.map(([name, dtype, width, array]) => [name, new ort.Tensor(dtype, array, [records.length, width])]),
+      feeds.map(({ name, dtype, width, array }) => [name, new ort.Tensor(dtype, array, [records.length, width])]),
     );
   }
 
@@ -85,7 +86,8 @@ export class EdgeModel {
     }
     if (record === null || typeof record !== "object") throw new InputError(`row ${row}: expected an object or a list`);
     const absent = columns.filter(({ name, used }) => used !== false && !Object.hasOwn(record, name));
-    if (absent.length) throw new InputError(`row ${row}: no ${absent.map(({ name }) => JSON.stringify(name)).join(", ")}`);
+    const named = absent.map(({ name }) => JSON.stringify(name)).join(", ");
+    if (named) throw new InputError(`row ${row}: no ${named}`);
     return columns.map(({ name }) => record[name]);
   }
 }
@@ -96,13 +98,18 @@ function reader(column, tensors) {
   const check = closed(column);
   if (column.used === false) return () => ({ string: "", int64: 0n })[dtype] ?? 0;
   if (column.kind === "datetime") return (value) => units(value, column.dtype);
-  if (column.kind === "string") return (value) => (isMissing(value) ? gap(column, missing) : check(text(value, missing)));
-  if (dtype === "int64") return (value) => (isMissing(value) ? gap({ missing: false }) : check(whole(value)));
-  return (value) => (isMissing(value) ? gap(column, NaN) : check(number(value, column, dtype)));
+  const [sentinel, read] =
+    column.kind === "string"
+      ? [missing, (value) => text(value, missing)]
+      : dtype === "int64"
+        ? [undefined, whole] // which never is: a tensor of int64 has no missing value
+        : [NaN, (value) => number(value, column, dtype)];
+  return (value) => (isMissing(value) ? gap(column, sentinel) : check(read(value)));
 }
 
 function gap({ missing }, sentinel) {
-  if (!missing) throw new Error("expected a value, got a missing one (the model takes none here)");
+  if (!missing || sentinel === undefined)
+    throw new Error("expected a value, got a missing one (the model takes none here)");
   return sentinel;
 }
 

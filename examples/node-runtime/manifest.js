@@ -1,7 +1,7 @@
 // The manifest of an artifact, read out of the ONNX file itself: onnxruntime-node gives no metadata.
 //
-// An ONNX file is one protobuf message (ModelProto of onnx.proto); the field 14, metadata_props, is a list of entries of
-// a key (1) and a value (2). Every other field is stepped over, so that a large graph costs nothing.
+// An ONNX file is one protobuf message (ModelProto of onnx.proto); the field 14, metadata_props, is a list of entries
+// of a key (1) and a value (2). Every other field is stepped over, so that a large graph costs nothing.
 const METADATA = 14;
 const [VARINT, LENGTH] = [0, 2]; // protobuf's wire types
 const SIZES = { 1: 8, 5: 4 }; // bytes of the types of a fixed size
@@ -16,8 +16,9 @@ export function readManifest(bytes) {
     .filter((entry) => utf8.decode(entry.get(1)) === "edge_infer.manifest");
   if (found.length !== 1) throw new Error(`expected one edge_infer.manifest in the file, found ${found.length}`);
   const manifest = JSON.parse(utf8.decode(found[0].get(2)));
-  if (!Number.isInteger(manifest.format) || manifest.format < 1) throw new Error("the manifest tells no format");
-  if (manifest.format > NEWEST) throw new Error(`format ${manifest.format} is newer than ${NEWEST}: update this reader`);
+  const { format } = manifest;
+  if (!Number.isInteger(format) || format < 1) throw new Error("the manifest tells no format");
+  if (format > NEWEST) throw new Error(`format ${format} is newer than ${NEWEST}: update this reader`);
   return manifest;
 }
 

@@ -15,7 +15,9 @@ try {
   const loaded = await EdgeModel.load(model);
   const data = JSON.parse(await readFile(records, "utf8"));
   const answers = {};
-  for (const { method } of loaded.manifest.outputs) answers[NAMES[method] ?? method] = await loaded.answer(method, data);
+  for (const { method } of loaded.manifest.outputs) {
+    answers[NAMES[method] ?? method] = await loaded.answer(method, data);
+  }
   console.log(JSON.stringify(answers, shown));
 } catch (error) {
   console.error(`error: ${error.message}`);

@@ -161,7 +161,7 @@ def whole_numbers(path: Path) -> list[Record]:
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     helper.set_model_props(made, {KEY_MANIFEST: entry.value})
     onnx.save(made, path)
-    return [{"a": a, "b": b} for a, b in [(1, 2), (-(2**40), 3), (2**52, -1), (7.0, True)]]
+    return [{"a": a, "b": b} for a, b in [(1, 2), (-(2**40), 3), (2**52, -1), (7.0, 1)]]
 
 
 MADE: dict[str, Callable[[Path], list[Record]]] = {
