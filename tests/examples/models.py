@@ -179,6 +179,25 @@ MADE: dict[str, Callable[[Path], list[Record]]] = {
 }
 
 
+#: What no reader may take: the model, the cell in place of a good one, and the column that is named.
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "text for a number": ("penguins", {"body_mass_g": "heavy"}, "body_mass_g"),
+    "a number for text": ("penguins", {"sex": 1}, "sex"),
+    "a number that float32 does not hold": ("penguins", {"body_mass_g": 1e300}, "body_mass_g"),
+    "a list in a cell": ("penguins", {"body_mass_g": [1]}, "body_mass_g"),
+    "a missing text where none was": ("mixed", {"level": None}, "level"),
+    "a text that is none of the known": ("mixed", {"level": "middling"}, "level"),
+    "a whole number that float32 does not hold": ("mixed", {"count": 2**24 + 1}, "count"),
+    "a number that is none of the known": ("categories_of_numbers", {"count": 9}, "count"),
+    "a fraction for a whole number": ("whole_numbers", {"a": 1.5}, "a"),
+    "a missing whole number": ("whole_numbers", {"a": None}, "a"),
+    "a date that does not exist": ("times", {"at": "2023-02-29"}, "at"),
+    "a time zone too many": ("times", {"at": "2023-02-28T12:00+02:00"}, "at"),
+    "a time zone too few": ("zoned_times", {"at": "2023-02-28T12:00"}, "at"),
+    "a missing time": ("times", {"at": None}, "at"),
+}
+
+
 def _convert(estimator: Any, data: Any, path: Path) -> None:
     convert(estimator, data=data, name=path.stem, output=path)
 

@@ -15,7 +15,7 @@ import pytest
 import edge_infer
 from edge_infer.errors import InputError
 from tests.examples.conftest import Made
-from tests.examples.models import MADE, PENGUINS, assert_equal, by_rows
+from tests.examples.models import MADE, PENGUINS, REFUSED, assert_equal, by_rows
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "node-runtime"
 MODULES = os.environ.get("EXAMPLES_NODE_MODULES", "")
@@ -74,24 +74,6 @@ def test_node_answers_one_record_as_python_does(node: Node, tmp_path: Path) -> N
     got = asked(node, tmp_path, PENGUINS, record)
     assert got["prediction"] == model.predict(record)
     assert_equal(got["probabilities"], model.predict_proba(record).tolist())
-
-
-REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
-    "text for a number": ("penguins", {"body_mass_g": "heavy"}, "body_mass_g"),
-    "a number for text": ("penguins", {"sex": 1}, "sex"),
-    "a number that float32 does not hold": ("penguins", {"body_mass_g": 1e300}, "body_mass_g"),
-    "a list in a cell": ("penguins", {"body_mass_g": [1]}, "body_mass_g"),
-    "a missing text where none was": ("mixed", {"level": None}, "level"),
-    "a text that is none of the known": ("mixed", {"level": "middling"}, "level"),
-    "a whole number that float32 does not hold": ("mixed", {"count": 2**24 + 1}, "count"),
-    "a number that is none of the known": ("categories_of_numbers", {"count": 9}, "count"),
-    "a fraction for a whole number": ("whole_numbers", {"a": 1.5}, "a"),
-    "a missing whole number": ("whole_numbers", {"a": None}, "a"),
-    "a date that does not exist": ("times", {"at": "2023-02-29"}, "at"),
-    "a time zone too many": ("times", {"at": "2023-02-28T12:00+02:00"}, "at"),
-    "a time zone too few": ("zoned_times", {"at": "2023-02-28T12:00"}, "at"),
-    "a missing time": ("times", {"at": None}, "at"),
-}
 
 
 @pytest.mark.parametrize("case", REFUSED)
