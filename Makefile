@@ -9,6 +9,7 @@ STAMP := $(VENV)/.installed
 BIN := $(VENV)/bin
 LOWEST := requirements/lowest.lock
 INTEROP := requirements/interop.lock
+EXAMPLES := requirements/examples.lock
 SPAN_TESTS := tests/compat tests/encryption tests/signing tests/update/test_publish.py tests/runtime/test_split_trees.py tests/convert/boosters \
     tests/convert/operators/test_trees.py tests/convert/passes/test_trees.py \
     tests/update/test_update.py \
@@ -23,7 +24,7 @@ endif
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format bench matrix goldens wheel minimal newest lowest interop test-arm test-arm-short lock clean
+.PHONY: help venv demo test check format bench matrix goldens wheel minimal newest lowest interop test-arm test-arm-short lock clean examples
 
 help: ## Print this list
 	@echo "usage: make TARGET   (makes $(VENV) when it is missing or older than $(LOCK))"
@@ -106,6 +107,19 @@ test-arm: $(STAMP) ## Run on emulated 64-bit Arm and record how its answers diff
 test-arm-short: $(STAMP) ## The same in a short form, recording nothing: what the CI runs
 	@$(BIN)/python -m tests.arm --short --root "$(VENV)-arm" --work "$(VENV)-arm-work"
 
+examples: $(STAMP) ## Run the examples that need packages of their own: web services, and Node where npm is there
+	@$(BIN)/python -m venv --clear "$(VENV)-examples"
+	@"$(VENV)-examples/bin/python" -m pip install $(PIP_QUIET) -r $(EXAMPLES)
+	@"$(VENV)-examples/bin/python" -m pip install $(PIP_QUIET) --no-deps --no-build-isolation --editable .
+	@modules=""; folder="$(abspath $(VENV)-examples)/node"; \
+	if command -v npm >/dev/null; then \
+	    mkdir -p "$$folder" && cp examples/node-runtime/package.json examples/node-runtime/package-lock.json "$$folder" && \
+	    npm --prefix "$$folder" ci --ignore-scripts --no-audit --no-fund --loglevel error >/dev/null && \
+	    modules="$$folder/node_modules" || exit 1; \
+	else echo "npm is not installed: the tests of the Node example are skipped"; fi; \
+	EXAMPLES_PYTHON="$(abspath $(VENV)-examples/bin/python)" EXAMPLES_NODE_MODULES="$$modules" \
+	    $(BIN)/python -m pytest -q tests/examples
+
 lock: ## Write requirements/*.lock anew: the newest releases, and the lowest that are allowed (needs Python 3.11)
 	@"$(LOCK_PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
 	    echo "the lock is made with Python 3.11, the oldest that is supported, so that it serves newer ones too:" >&2; \
@@ -129,8 +143,14 @@ lock: ## Write requirements/*.lock anew: the newest releases, and the lowest tha
 	$$pip install $(PIP_QUIET) model-signing pyOpenSSL; \
 	{ echo "# The public tool that signatures are checked against, and all it needs. Written by \`make lock\`: do not edit."; \
 	  $$pip freeze --exclude pip --exclude setuptools; } > $(INTEROP); \
+	"$(LOCK_PYTHON)" -m venv --clear "$$folder/venv"; \
+	$$pip install $(PIP_QUIET) --upgrade "pip>=25.1"; \
+	$$pip install $(PIP_QUIET) --editable . --group examples; \
+	{ echo "# What the web services of examples/ run with. Written by \`make lock\`: do not edit."; \
+	  $$pip freeze --exclude pip --exclude setuptools --exclude-editable; } > $(EXAMPLES); \
 	echo "$(LOCK): $$(grep -c == $(LOCK)) versions"
 
 clean: ## Remove the virtual environment, builds and caches
-	@rm -rf "$(VENV)" "$(VENV)-newest" "$(VENV)-lowest" "$(VENV)-interop" "$(VENV)-arm" "$(VENV)-arm-work" build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf "$(VENV)" "$(VENV)-newest" "$(VENV)-lowest" "$(VENV)-interop" "$(VENV)-arm" "$(VENV)-arm-work" "$(VENV)-examples" build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf examples/c/predict examples/node-runtime/node_modules
 	@find edge_infer convert tests benchmarks matrix examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -19,6 +19,7 @@ from sklearn.model_selection import train_test_split
 
 import edge_infer
 from edge_infer_convert.demo import train
+from tests.examples.models import penguins_with_gaps
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -121,6 +122,50 @@ def test_shell_example_stops_at_the_first_failure(tmp_path: Path) -> None:
     (tmp_path / "python3").symlink_to("/bin/false")
     done = run([shutil.which("sh") or "sh", str(EXAMPLES / "penguins.sh")], tmp_path, {"PATH": str(tmp_path)}, code=1)
     assert done.stdout == ""
+
+
+def streamed(folder: Path, path: str, lines: str, model: Path = PENGUINS, code: int = 0) -> tuple[str, str]:
+    """What examples/shell/stream.sh prints; it leaves no file behind."""
+    (folder / "temporary").mkdir(exist_ok=True)
+    done = subprocess.run(
+        ["sh", str(EXAMPLES / "shell" / "stream.sh"), str(model)],
+        input=lines,
+        env=environment(PATH=path, TMPDIR=str(folder / "temporary")),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert list((folder / "temporary").iterdir()) == []
+    return done.stdout, done.stderr
+
+
+def test_shell_stream_answers_as_python_by_one_process(tmp_path: Path, programs: str) -> None:
+    started = tmp_path / "started"
+    command = tmp_path / "bin" / "edge-infer"
+    command.write_text(command.read_text(encoding="utf-8").replace("exec", f"echo >> '{started}'; exec"))
+    records = penguins_with_gaps(60)
+    out, err = streamed(tmp_path, programs, "".join(json.dumps(record) + "\n" for record in records))
+    assert out.splitlines() == edge_infer.load(PENGUINS).predict(records).tolist()
+    assert err == ""
+    assert started.read_text(encoding="utf-8") == "\n"
+
+
+def test_shell_stream_goes_on_after_a_refused_record(tmp_path: Path, programs: str) -> None:
+    good = PENGUINS.with_suffix(".record.json").read_text(encoding="utf-8").strip()
+    out, err = streamed(tmp_path, programs, f'{good}\n{{"island": "a\\\\nb"}}\n{good}', code=1)
+    assert out == "Gentoo\nGentoo\n"
+    assert err.startswith('refused: {"error": ')
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("missing", ["model", "command"])
+def test_shell_stream_says_when_the_stream_is_not_there(tmp_path: Path, programs: str, missing: str) -> None:
+    if missing == "command":
+        (tmp_path / "bin" / "edge-infer").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    model = tmp_path / "none.onnx" if missing == "model" else PENGUINS
+    assert "edge-infer ended before it answered" in streamed(tmp_path, programs, "{}\n", model, code=2)[1]
 
 
 @needs_node
