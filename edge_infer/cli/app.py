@@ -62,6 +62,7 @@ class Precision(StrEnum):
 
 def run_app(args: list[str]) -> int:
     """Parse and run; the exit code. Usage errors and help are typer's own."""
+    import edge_infer.cli.export_app
     import edge_infer.cli.store_app  # noqa: F401  # adds its commands
 
     try:

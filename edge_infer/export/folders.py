@@ -34,8 +34,8 @@ def check_folder(target: Path) -> None:
     if others:
         shown = ", ".join(map(repr, others[:5])) + (", …" if len(others) > 5 else "")
         raise UsageError(
-            f"--output: {str(target)!r} holds what no export wrote ({shown}), which would be lost; choose a new folder, "
-            "or move them away"
+            f"--output: {str(target)!r} holds what no export wrote ({shown}), which would be lost; choose a new "
+            "folder, or move them away"
         )
 
 

@@ -1,6 +1,6 @@
 """An offline web app of a model: a folder for any static host, or one HTML file that opens by a double click.
 
-The pages, style and program are the files of `web_app/`, the same for every model. What differs is data: the model's own
+Page, style and program are the files of `web_app/`, the same for every model. What differs is data: the model's own
 bytes, and `app.json` with its manifest, goldens and certificate. `page.py` fills in the page.
 """
 
@@ -19,7 +19,7 @@ from edge_infer.errors import UsageError
 from edge_infer.export.folders import check_folder, replace_folder
 from edge_infer.export.icons import colour_of, icon
 from edge_infer.export.page import Page, folder_page, integrity, single_page
-from edge_infer.export.web_runtime import PINNED, Runtime, find_runtime
+from edge_infer.export.web_runtime import PINNED, Runtime
 from edge_infer.files import write_atomically
 from edge_infer.manifest import KEY_GOLDENS, render_manifest
 
@@ -52,42 +52,34 @@ def export_web(
     artifact: Artifact,
     output: str | os.PathLike[str],
     *,
-    runtime: str | os.PathLike[str] | None = None,
+    runtime: Runtime,
     title: str | None = None,
     single_file: bool = False,
 ) -> WebExport:
     """Write the web app of a model.
 
     Args:
-        artifact: as `read_artifact` gives it, of a file that is not encrypted: the app holds the model as it is.
+        artifact: as `read_artifact` gives it, The app holds the model as it is, for everybody who can open it.
         output: the folder, which must not be there, be empty or be an earlier export; with `single_file`, the file.
-        runtime: see `find_runtime`.
+        runtime: onnxruntime-web, as `find_runtime` gives it.
         title: of the page; left out, the model's name.
 
     Raises:
-        UsageError: the model takes no columns, the output is in the way, or onnxruntime-web is not there.
+        UsageError: the model takes no columns, the output is in the way.
         OSError: as the system says.
     """
     target = Path(output)
     _check(artifact, target, single_file=single_file)
     page = _page(artifact, title or artifact.manifest.name)
-    found = find_runtime(runtime)
-    if single_file:
-        return _write_single(target, artifact, page, found)
-    return _write_folder(target, artifact, page, found)
+    return (_write_single if single_file else _write_folder)(target, artifact, page, runtime)
 
 
 def _check(artifact: Artifact, target: Path, *, single_file: bool) -> None:
     manifest = artifact.manifest
-    if artifact.identity is not None:
-        raise UsageError(
-            "an encrypted model would be plain for everybody in a web app; export the model that it was made from if "
-            "that is meant"
-        )
     if not manifest.inputs.columns or not manifest.outputs:
         raise UsageError(
-            "a web app needs a model of columns: this file has no edge_infer manifest, and its inputs are not columns of "
-            "numbers"
+            "a web app needs a model of columns: this file has no edge_infer manifest, and its inputs are not columns "
+            "of numbers"
         )
     if not single_file:
         check_folder(target.resolve())

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from edge_infer.errors import UsageError
 
-__all__ = ["PINNED", "Runtime", "fetch_runtime", "find_runtime"]
+__all__ = ["PINNED", "Runtime", "cache_folder", "find_runtime"]
 
 #: Names a folder or a .tgz, where --runtime is left out.
 VARIABLE: Final = "EDGE_INFER_WEB_RUNTIME"
@@ -65,37 +65,45 @@ def _pinned() -> _Pinned:
 PINNED: Final = _pinned()
 
 
-def find_runtime(given: str | os.PathLike[str] | None = None) -> Runtime:
+def find_runtime(given: str | os.PathLike[str] | None = None, *, fetch: bool = False) -> Runtime:
     """The pinned release: from `given`, else from $EDGE_INFER_WEB_RUNTIME, else from where npm puts it.
 
     given: the .tgz of `npm pack`, or a folder with it, with the unpacked package, or with its node_modules.
+    fetch: where nothing is given and nothing found, have npm bring it: the only step that uses a network.
 
     Raises:
-        UsageError: it is not there, or not what is pinned.
+        UsageError: it is not there, or not what is pinned; or npm is not there, or fails.
     """
     named = given or os.environ.get(VARIABLE)
     if named:
-        if not os.path.exists(named):
-            raise UsageError(f"--runtime: {os.fspath(named)!r} is not there\n{_how_to_get()}")
-        found = next(_candidates(Path(named)), None)
-        if found is None:
-            raise UsageError(
-                f"--runtime: expected {PINNED.tgz}, or a folder that holds it or the unpacked package; {os.fspath(named)!r} "
-                f"has neither\n{_how_to_get()}"
-            )
-        return _read(found)
-    for folder in (Path(), cache_folder()):
-        for found in _candidates(folder):
-            return _read(found)
-    raise UsageError(f"{PINNED.spec} is not on this machine, and a web app needs it once.\n{_how_to_get()}")
+        return _read(_named(Path(named)))
+    found = _first(Path(), cache_folder())
+    if found is None and fetch:
+        _fetch()
+        found = _first(cache_folder())
+    if found is None:
+        raise UsageError(f"{PINNED.spec} is not on this machine, and a web app needs it once.\n{_how_to_get()}")
+    return _read(found)
 
 
-def fetch_runtime() -> None:
-    """Have npm bring the pinned release into the cache folder: the only step that uses the network.
+def _named(place: Path) -> _Found:
+    if not place.exists():
+        raise UsageError(f"--runtime: {str(place)!r} is not there\n{_how_to_get()}")
+    found = _first(place)
+    if found is None:
+        raise UsageError(
+            f"--runtime: expected {PINNED.tgz}, or a folder that holds it or the unpacked package; {str(place)!r} has "
+            f"neither\n{_how_to_get()}"
+        )
+    return found
 
-    Raises:
-        UsageError: there is no npm, or it failed.
-    """
+
+def _first(*places: Path) -> _Found | None:
+    return next((found for place in places for found in _candidates(place)), None)
+
+
+def _fetch() -> None:
+    """`npm pack` into the cache folder."""
     npm = shutil.which("npm")
     if npm is None:
         raise UsageError(f"--fetch: there is no npm on this machine\n{_how_to_get()}")
@@ -111,7 +119,7 @@ def fetch_runtime() -> None:
 
 
 def cache_folder() -> Path:
-    """Where `fetch_runtime` puts the package: edge-infer's folder of the user's cache, as this system names it."""
+    """Where --fetch puts the package: edge-infer's folder of the user's cache, as this system names it."""
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("edge-infer", appauthor=False)) / "web"

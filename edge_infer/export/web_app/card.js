@@ -1,5 +1,5 @@
 // The model card: where the model comes from, what was proven of it, and which bytes it is.
-import { bytesText, counted, element } from "./elements.js";
+import { bytesText, counted, element, shortNumber } from "./elements.js";
 import { isUsed } from "./schema.js";
 
 /** Pairs of <dt> and <dd>. */
@@ -34,8 +34,8 @@ function parityLines(parity) {
   const lines = typeof parity.rows === "number" ? [`${counted(parity.rows, "probe row")} compared before the model was written`] : [];
   for (const [method, result] of Object.entries(parity.outputs ?? {})) {
     const parts = [result.differing === 0 ? "all equal" : `${result.differing ?? "unknown"} differ`];
-    if (typeof result.worst === "number") parts.push(`largest difference ${result.worst.toPrecision(2)}`);
-    if (typeof result.relative === "number") parts.push(`allowed ${result.relative.toPrecision(2)}`);
+    if (result.worst > 0) parts.push(`largest difference ${shortNumber(result.worst)}`);
+    if (result.relative > 0) parts.push(`allowed ${shortNumber(result.relative)}`);
     lines.push(`${method}: ${parts.join(", ")}`);
   }
   if (typeof parity.borderline === "number" && parity.borderline > 0) lines.push(`${counted(parity.borderline, "near tie")} decided otherwise`);
