@@ -59,13 +59,13 @@ def export_web(
     """Write the web app of a model.
 
     Args:
-        artifact: as `read_artifact` gives it, The app holds the model as it is, for everybody who can open it.
+        artifact: as `read_artifact` gives it. The app holds the model as it is, for everybody who can open it.
         output: the folder, which must not be there, be empty or be an earlier export; with `single_file`, the file.
         runtime: onnxruntime-web, as `find_runtime` gives it.
         title: of the page; left out, the model's name.
 
     Raises:
-        UsageError: the model takes no columns, the output is in the way.
+        UsageError: the model takes no columns, or the output is in the way.
         OSError: as the system says.
     """
     target = Path(output)

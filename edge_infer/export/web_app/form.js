@@ -124,7 +124,11 @@ class TextField extends Field {
   }
 
   fill(value) {
-    this.control.value = value === null ? "" : filledText(this.control.type, value);
+    const text = value === null ? "" : filledText(this.control.type, value);
+    this.control.value = text;
+    if (this.control.value !== "" || text === "") return;
+    this.control.type = "text"; // a date's control has no microseconds
+    this.control.value = text;
   }
 }
 

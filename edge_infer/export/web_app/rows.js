@@ -69,7 +69,8 @@ export class Rows {
     const header = [...table.header, ...known, ...(refused ? ["error"] : [])];
     const records = table.records.map((record, i) => {
       const cells = answers[i] ? flatAnswers(this.outputs, answers[i]).map(([, value]) => cellText(value)) : known.map(() => "");
-      return [...record, ...cells, ...(refused ? [table.rows[i].problems.join("; ")] : [])];
+      const own = table.header.map((_, place) => record[place] ?? ""); // a refused one may have too few, or too many
+      return [...own, ...cells, ...(refused ? [table.rows[i].problems.join("; ")] : [])];
     });
     const blob = new Blob([writeCsv(header, records, table.delimiter)], { type: "text/csv;charset=utf-8" });
     if (this.url) URL.revokeObjectURL(this.url);
