@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -152,15 +151,18 @@ def _candidates(place: Path) -> Iterator[_Found]:
 
 
 def _read(found: _Found) -> Runtime:
-    files = [_from_tgz(found.at, file) if found.packed else _from_folder(found.at, file) for file in _files()]
-    for file, data in zip(_files(), files, strict=True):
-        _check(file, data, found.at)
-    return Runtime(*files)
+    return Runtime(_checked(found, PINNED.script), _checked(found, PINNED.wasm))
 
 
-@cache
-def _files() -> tuple[_File, _File]:
-    return PINNED.script, PINNED.wasm
+def _checked(found: _Found, file: _File) -> bytes:
+    data = _from_tgz(found.at, file) if found.packed else _from_folder(found.at, file)
+    if len(data) != file.size:
+        size = f"more than {file.size:,}" if len(data) > file.size else f"{len(data):,}"
+        raise _wrong(found.at, f"{file.name} has {size} bytes, expected {file.size:,}")
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != file.sha256:
+        raise _wrong(found.at, f"{file.name} has the sha256 {digest[:12]}…, expected {file.sha256[:12]}…")
+    return data
 
 
 def _from_folder(folder: Path, file: _File) -> bytes:
@@ -185,15 +187,6 @@ def _from_tgz(tgz: Path, file: _File) -> bytes:
         if isinstance(error, PermissionError):
             raise
         raise _wrong(tgz, f"it cannot be read as a .tgz ({error})") from None
-
-
-def _check(file: _File, data: bytes, at: Path) -> None:
-    if len(data) != file.size:
-        size = f"more than {file.size:,}" if len(data) > file.size else f"{len(data):,}"
-        raise _wrong(at, f"{file.name} has {size} bytes, expected {file.size:,}")
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != file.sha256:
-        raise _wrong(at, f"{file.name} has the sha256 {digest[:12]}…, expected {file.sha256[:12]}…")
 
 
 def _wrong(at: Path, reason: str) -> UsageError:

@@ -17,6 +17,7 @@ from edge_infer.artifact import parse_artifact
 from edge_infer.errors import UsageError
 from edge_infer.export.web import export_web
 from edge_infer.export.web_runtime import PINNED, Runtime, find_runtime
+from tests.cli.conftest import run  # noqa: F401  # a fixture
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "artifacts" / "samples" / "format-1"
@@ -47,8 +48,8 @@ class Server:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+    def log_message(self, *args: Any) -> None:
+        """A test prints no requests."""
 
 
 @pytest.fixture

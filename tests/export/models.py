@@ -23,7 +23,16 @@ from edge_infer_convert import convert
 from tests.runtime.samples import PENGUINS, with_documents
 
 HOSTILE = "</script><script>hacked = 1; alert(1)</script><img src=x onerror='hacked=1'>\"'&<!--"
-_TEXTS = ["good fine Köln", "bad poor", "good, GOOD!", "poor thing", "日本 fine", "bad bad bad", "nothing of it", ""] * 6
+_TEXTS = [
+    "good fine Köln",
+    "bad poor",
+    "good, GOOD!",
+    "poor thing",
+    "日本 fine",
+    "bad bad bad",
+    "nothing of it",
+    "",
+] * 6
 
 
 class Made(NamedTuple):
@@ -73,7 +82,7 @@ def _several() -> Made:
 
 
 def _numbers() -> Made:
-    X, y = load_iris(return_X_y=True, as_frame=True)
+    X, _ = load_iris(return_X_y=True, as_frame=True)
     return _converted(LinearRegression().fit(X.iloc[:, :2], X.iloc[:, 2:]), X.iloc[:, :2])
 
 

@@ -316,7 +316,8 @@ _CONTRAST = """() => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const e = walker.currentNode.parentElement;
-    if (!walker.currentNode.textContent.trim() || !e.checkVisibility() || e.closest("script, noscript, :disabled")) continue;
+    if (!walker.currentNode.textContent.trim() || !e.checkVisibility()) continue;
+    if (e.closest("script, noscript, :disabled")) continue;
     const [a, b] = [luminance(parse(getComputedStyle(e).color)), luminance(ground(e))];
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     if (ratio < 4.5) poor.push([e.outerHTML.slice(0, 80), ratio]);
@@ -370,8 +371,38 @@ def test_nothing_is_wider_than_the_screen(width: int, page: Page, app: App, serv
 # --- the program's parts against Python's -----------------------------------------------
 
 _CELLS = [
-    *("", "NA", "nan", " 1.5 ", "1e5", "1_000", "1,5", "0x10", "inf", "-Infinity", "+7", "-0", "0.1", "1e400", "16777217"),
-    *("9007199254740993", "123456789012345678901", "true", "YES", "f", "2", "text", " NA ", "1.", ".5", "e5", "--1", "0007"),
+    *(
+        "",
+        "NA",
+        "nan",
+        " 1.5 ",
+        "1e5",
+        "1_000",
+        "1,5",
+        "0x10",
+        "inf",
+        "-Infinity",
+        "+7",
+        "-0",
+        "0.1",
+        "1e400",
+        "16777217",
+    ),
+    *(
+        "9007199254740993",
+        "123456789012345678901",
+        "true",
+        "YES",
+        "f",
+        "2",
+        "text",
+        " NA ",
+        "1.",
+        ".5",
+        "e5",
+        "--1",
+        "0007",
+    ),
 ]
 _COLUMNS = [
     edge_infer.manifest.Column("a", kind, kind, "t", 0, missing=missing, infinite=infinite)
@@ -416,8 +447,24 @@ def python_cell(column: Any, dtype: str, text: str) -> str:
 
 
 _TIMES = [
-    *("2024-05-01", "2024-05-01T12:30", "2024-05-01 12:30:59.999999", "2024-05-01T12:30:00.5", "1969-12-31T23:59:59.999"),
-    *("2024-02-30", "2024-13-01", "0001-01-01", "9999-12-31T23:59:59", "1677-01-01", "2262-01-01", "1678-01-01", "x", ""),
+    *(
+        "2024-05-01",
+        "2024-05-01T12:30",
+        "2024-05-01 12:30:59.999999",
+        "2024-05-01T12:30:00.5",
+        "1969-12-31T23:59:59.999",
+    ),
+    *(
+        "2024-02-30",
+        "2024-13-01",
+        "0001-01-01",
+        "9999-12-31T23:59:59",
+        "1677-01-01",
+        "2262-01-01",
+        "1678-01-01",
+        "x",
+        "",
+    ),
     *("2024-05-01T24:30", "2024-05-01T12:30Z", "2024-05-01T12:30+02:00", "2024-05-01T12:30:00-09:30", " 2024-05-01 "),
     *("2024-05-01T12", "2024-05-01T12:30+0200", "0000-01-01", "1900-02-29", "2000-02-29", "1969-12-31T12:00:00.000001"),
 ]
