@@ -263,7 +263,7 @@ def test_a_newer_export_is_offered_and_taken(page: Page, app: App, serve: Serve,
     assert page.title() == "penguins"
     page.wait_for_selector("#update:not([hidden])")
     page.click("#update-now")
-    page.wait_for_function("document.title === 'diabetes'")
+    page.get_by_role("heading", name="diabetes").wait_for()
     page.wait_for_selector(READY)
     names = page.evaluate("caches.keys()")
     assert len(names) == 1
