@@ -17,7 +17,7 @@ from edge_infer.artifact import parse_artifact
 from edge_infer.errors import UsageError
 from edge_infer.export.web import export_web
 from edge_infer.export.web_runtime import PINNED, Runtime, find_runtime
-from tests.cli.conftest import run  # noqa: F401  # a fixture
+from tests.cli.conftest import plain, run  # noqa: F401  # fixtures
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "artifacts" / "samples" / "format-1"

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from onnx import TensorProto, helper, numpy_helper
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
@@ -146,6 +147,19 @@ def path_of(name: str) -> Path:
     path = Path(tempfile.mkdtemp()) / "model-1.0.0.onnx"
     path.write_bytes(made(name).data)
     return path
+
+
+def wide() -> bytes:
+    """A plain ONNX file: the sum of 400 numbers."""
+    graph = helper.make_graph(
+        [helper.make_node("ReduceSum", ["x", "axis"], ["y"], keepdims=0)],
+        "wide",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 400])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None])],
+        [numpy_helper.from_array(np.array([1]), "axis")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    return bytes(model.SerializeToString())
 
 
 def penguins_with_a_wrong_golden() -> bytes:

@@ -31,6 +31,7 @@ def opened_offline(page: Page, folder: Path, serve: Serve) -> None:
     page.context.set_offline(True)
     page.reload()
     page.wait_for_selector(READY)
+    page.wait_for_selector(KEPT)
     assert page.evaluate("navigator.serviceWorker.controller !== null")
 
 
@@ -188,6 +189,41 @@ def check_answers(rows: list[dict[str, str]], model: edge_infer.Model, data: pd.
     assert at == answers.shape[1]
 
 
+def test_a_plain_onnx_file_answers_as_python(page: Page, app: App, serve: Serve, tmp_path: Path, plain: Path) -> None:
+    (tmp_path / "rows.csv").write_text("x0,x1\n2,1\n4,0\n0,1\n")
+    page.goto(serve(app(plain)).url)
+    rows, summary = answered(page, tmp_path / "rows.csv")
+    assert summary == "3 rows answered."
+    assert [list(row.values())[2] for row in rows] == ["1.5", "0.25", ""]  # infinite: empty, as edge-infer writes it
+    assert page.is_disabled("#test-button")
+
+
+def test_a_model_of_very_many_columns_takes_them_as_csv(page: Page, app: App, serve: Serve, tmp_path: Path) -> None:
+    page.goto(serve(app(models.wide())).url)
+    page.wait_for_selector(READY)
+    assert "The model takes 400 columns, too many for a form" in page.inner_text("#form-note")
+    assert page.is_disabled("#answer-button")
+    (tmp_path / "rows.csv").write_text(",".join(f"x{i}" for i in range(400)) + "\n" + ",".join(["1"] * 400) + "\n")
+    rows, _ = answered(page, tmp_path / "rows.csv")
+    assert list(rows[0].values())[400:] == ["400"]
+
+
+def test_clearing_brings_the_form_back_as_it_was(page: Page, app: App, serve: Serve) -> None:
+    page.goto(serve(app(PENGUINS)).url)
+    page.wait_for_selector(READY)
+    values = "[...document.querySelectorAll('#fields input, #fields select')].map((e) => [e.value, e.hidden])"
+    before = page.evaluate(values)
+    page.click("#example-button")
+    page.get_by_label("sex", exact=True).select_option(label="another value …")
+    page.get_by_label("sex: another value").fill("unsexed")
+    page.click("#answer-button")
+    page.wait_for_selector("#prediction")
+    assert "sex: training did not know 'unsexed'." in page.inner_text("#answer-body")
+    page.get_by_role("button", name="Clear").click()
+    page.wait_for_selector("#field-1-other", state="hidden")
+    assert page.evaluate(values) == before
+
+
 @pytest.mark.parametrize("path", [DIABETES, DIGITS], ids=["regression", "a matrix"])
 def test_other_samples_pass_their_self_test(path: Path, page: Page, app: App, serve: Serve) -> None:
     page.goto(serve(app(path)).url)
@@ -207,7 +243,7 @@ def test_a_single_file_answers_from_a_disk(page: Page, app: App, tmp_path: Path)
     rows, _ = answered(page, tmp_path / "penguins.csv")
     assert [row["prediction"] for row in rows] == edge_infer.load(PENGUINS).predict(X).tolist()
     assert self_tested(page)[1] == "passed"
-    assert page.inner_text("#offline-state") == "One file: works with no network"
+    assert page.inner_text("#offline-state") == "One file: works offline"
 
 
 # --- an app that is installed, damaged or renewed ---------------------------------------
@@ -366,6 +402,21 @@ def test_nothing_is_wider_than_the_screen(width: int, page: Page, app: App, serv
     page.click("#answer-button")
     page.wait_for_selector("#prediction")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_moves_while_the_page_loads(width: int, page: Page, app: App, serve: Serve) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(serve(app(PENGUINS)).url)
+    page.wait_for_selector(KEPT)
+    shifts = page.evaluate(
+        """() => new Promise((done) => {
+          new PerformanceObserver((list) => done(list.getEntries().map((entry) => entry.value)))
+            .observe({ type: "layout-shift", buffered: true });
+          setTimeout(() => done([]), 300);
+        })"""
+    )
+    assert sum(shifts) < 0.01
 
 
 # --- the program's parts against Python's -----------------------------------------------

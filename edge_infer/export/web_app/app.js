@@ -10,6 +10,8 @@ import { answerPicture } from "./picture.js";
 import { Rows } from "./rows.js";
 import { readDocument } from "./schema.js";
 
+const MANY_FIELDS = 16; // more stand closer together
+
 /** Trouble that stops the app, told where a reader looks first. */
 function tellTrouble(error) {
   const place = byId("trouble");
@@ -36,9 +38,12 @@ async function loadModel(manifest) {
 function describe({ manifest, goldens }) {
   byId("subtitle").textContent = `${manifest.name} ${manifest.version}, ${manifest.task.replaceAll("_", " ")}`;
   const names = asked(manifest.inputs).map((column) => column.name);
-  byId("csv-note").textContent = `Columns by name, in any order: ${names.slice(0, 12).join(", ")}${names.length > 12 ? ", …" : ""}. Nothing is uploaded: it is read in this browser.`;
+  const listed = names.slice(0, 12).join(", ") + (names.length > 12 ? ", …" : "");
+  byId("csv-note").textContent =
+    `Columns by name, in any order: ${listed}. Nothing is uploaded: it is read in this browser.`;
   byId("test-note").textContent = goldens
-    ? `${counted(goldens.rows.length, "golden row")} travel with the model, with the original’s answers. They are run in this browser and compared.`
+    ? `${counted(goldens.rows.length, "golden row")} travel with the model, with the original’s answers. ` +
+      "They are run in this browser and compared."
     : "This model has no golden rows.";
   byId("test-button").disabled = !goldens;
 }
@@ -46,8 +51,9 @@ function describe({ manifest, goldens }) {
 function connectForm(app, model) {
   const form = new Form(app.manifest.inputs);
   byId("fields").replaceChildren(...form.elements);
+  byId("fields").classList.toggle("dense", form.elements.length > MANY_FIELDS);
   byId("form-note").textContent = form.tooWide
-    ? `The model takes ${form.columns.length.toLocaleString("en")} columns, too many for a form: give rows as a CSV below.`
+    ? `The model takes ${counted(form.columns.length, "column")}, too many for a form: give rows as a CSV below.`
     : "";
   byId("answer-button").disabled = form.tooWide;
   byId("form").addEventListener("submit", async (event) => {
@@ -60,8 +66,7 @@ function connectForm(app, model) {
     }
   });
   byId("form").addEventListener("reset", () => {
-    form.show(new Map());
-    setTimeout(() => form.fill(form.columns.map(() => null)));
+    setTimeout(() => form.refresh()); // when the browser has emptied it
   });
   connectExamples(form, app.goldens);
 }
@@ -72,7 +77,11 @@ async function answer(form, app, model) {
   if (problems.size) {
     const list = [...problems].map(([field, message]) => element("li", {}, `${field.column.name}: ${message}`));
     byId("answer-body").replaceChildren(
-      element("p", {}, `The input does not fit the model’s schema (${counted(problems.size, "mismatch", "mismatches")}):`),
+      element(
+        "p",
+        {},
+        `The input does not fit the model’s schema (${counted(problems.size, "mismatch", "mismatches")}):`,
+      ),
       element("ul", { class: "refused" }, ...list),
     );
     return;
@@ -113,18 +122,30 @@ function connectSelfTest(goldens, model) {
 function verdict(results) {
   const passed = results.every((one) => one.equal === one.rows);
   const lines = results.map((one) => {
-    const difference = one.exact ? "" : `, largest difference ${shortNumber(one.largest)}`;
+    const difference = one.exact
+      ? ""
+      : one.largest
+        ? `, largest difference ${shortNumber(one.largest)}`
+        : ", no difference";
     const first = one.first < 0 ? "" : `; the first that differs is row ${one.first}`;
-    return element("li", { "data-method": one.method }, `${one.method}: ${one.equal} of ${one.rows} agree${difference}${first}`);
+    return element(
+      "li",
+      { "data-method": one.method },
+      `${one.method}: ${one.equal} of ${one.rows} agree${difference}${first}`,
+    );
   });
-  const words = passed ? "Passed: this browser gives the original’s answers." : "Failed: this browser gives other answers. Do not rely on it here.";
+  const words = passed
+    ? "Passed: this browser gives the original’s answers."
+    : "Failed: this browser gives other answers. Do not rely on it here.";
   return [element("p", { id: "verdict", class: passed ? "passed" : "failed" }, words), element("ul", {}, ...lines)];
 }
 
 function showLicences() {
   const text = byId("licences");
   if (!text) return;
-  byId("licence-place").replaceChildren(element("details", {}, element("summary", {}, "Licences"), element("pre", {}, text.textContent)));
+  byId("licence-place").replaceChildren(
+    element("details", {}, element("summary", {}, "Licences"), element("pre", {}, text.textContent)),
+  );
 }
 
 async function start() {
@@ -137,6 +158,7 @@ async function start() {
   connectSelfTest(app.goldens, model);
   byId("card").replaceChildren(...card(app));
   showLicences();
+  for (const place of ["main", "footer"]) byId(place).hidden = false; // at once, so that nothing moves
   await model;
   await keepOffline();
 }

@@ -1,5 +1,5 @@
 // A form made of the manifest's columns, and what is filled in as a row of values.
-import { element } from "./elements.js";
+import { element, shortNumber } from "./elements.js";
 import { isClosed, isCoded, isFreeText, isUsed, Misfit, repr, valueOf } from "./schema.js";
 import { shownTime, timeType } from "./times.js";
 
@@ -18,7 +18,11 @@ export class Form {
     this.columns = inputs.columns;
     const shown = asked(inputs);
     this.tooWide = shown.length > MOST_FIELDS;
-    this.fields = new Map(this.tooWide ? [] : shown.map((column) => [column.name, fieldOf(column, `field-${inputs.columns.indexOf(column)}`)]));
+    this.fields = new Map(
+      this.tooWide
+        ? []
+        : shown.map((column) => [column.name, fieldOf(column, `field-${inputs.columns.indexOf(column)}`)]),
+    );
   }
 
   get elements() {
@@ -50,6 +54,12 @@ export class Form {
     this.show(new Map());
   }
 
+  /** After the browser has set the controls itself. */
+  refresh() {
+    this.show(new Map());
+    for (const field of this.fields.values()) field.refresh();
+  }
+
   /** Messages beside their fields; the first of them gets the focus. */
   show(problems) {
     for (const field of this.fields.values()) field.tell(problems.get(field) ?? "");
@@ -60,7 +70,8 @@ export class Form {
 
 function fieldOf(column, id) {
   if (isFreeText(column)) return new TextField(column, id, element("textarea", { id, rows: "3" }));
-  if (column.kind === "boolean") return new ChoiceField(column, id, [true, false], (value) => (value ? "true" : "false"));
+  if (column.kind === "boolean")
+    return new ChoiceField(column, id, [true, false], (value) => (value ? "true" : "false"));
   const few = column.categories != null && column.categories.length <= MOST_OPTIONS;
   if (few && (isCoded(column) || isClosed(column))) return new ChoiceField(column, id, column.categories, String);
   if (isCoded(column)) return new TypedCategoryField(column, id);
@@ -72,7 +83,8 @@ function numberInput(column, id) {
   return element("input", {
     id,
     type: "text",
-    inputmode: column.kind === "integer" && !(column.range?.[0] < 0) ? "numeric" : column.range?.[0] < 0 ? "text" : "decimal",
+    inputmode:
+      column.kind === "integer" && !(column.range?.[0] < 0) ? "numeric" : column.range?.[0] < 0 ? "text" : "decimal",
     autocomplete: "off",
     placeholder: column.missing ? "missing" : null,
   });
@@ -81,7 +93,9 @@ function numberInput(column, id) {
 function timeInput(column, id) {
   const { unit, zoned } = timeType(column.dtype);
   if (zoned) return element("input", { id, type: "text", placeholder: "2024-05-01T12:30+02:00", autocomplete: "off" });
-  return unit === "D" ? element("input", { id, type: "date" }) : element("input", { id, type: "datetime-local", step: "1" });
+  return unit === "D"
+    ? element("input", { id, type: "date" })
+    : element("input", { id, type: "datetime-local", step: "1" });
 }
 
 /** What each field has: its label, hint, message and places for them. */
@@ -98,12 +112,23 @@ class Field {
     control.setAttribute("aria-describedby", `${this.id}-hint ${this.id}-message`);
     const hint = element("p", { class: "hint", id: `${this.id}-hint` }, hintOf(this.column));
     const label = element("label", { for: this.id }, this.column.name);
-    this.element = element("div", { class: isFreeText(this.column) ? "field tall" : "field" }, label, control, ...more, hint, this.message);
+    this.element = element(
+      "div",
+      { class: isFreeText(this.column) ? "field tall" : "field" },
+      label,
+      control,
+      ...more,
+      hint,
+      this.message,
+    );
   }
 
   focus() {
     this.control.focus();
   }
+
+  /** Shows what belongs to the control's value. */
+  refresh() {}
 
   tell(message) {
     this.message.textContent = message;
@@ -149,13 +174,19 @@ class ChoiceField extends Field {
     const extra = column.missing ? [element("option", { value: MISSING }, "— missing —")] : [];
     const takesOther = isCoded(column) && column.unknown;
     if (takesOther) extra.push(element("option", { value: OTHER }, "another value …"));
-    this.other = element("input", { type: "text", id: `${id}-other`, "aria-label": `${column.name}: another value`, hidden: true, autocomplete: "off" });
+    this.other = element("input", {
+      type: "text",
+      id: `${id}-other`,
+      "aria-label": `${column.name}: another value`,
+      hidden: true,
+      autocomplete: "off",
+    });
     const select = element("select", { id }, prompt, ...options, ...extra);
-    select.addEventListener("change", () => this.showOther());
+    select.addEventListener("change", () => this.refresh());
     this.build(select, ...(takesOther ? [this.other] : []));
   }
 
-  showOther() {
+  refresh() {
     this.other.hidden = this.control.value !== OTHER;
   }
 
@@ -170,7 +201,7 @@ class ChoiceField extends Field {
     const place = this.values.indexOf(value);
     this.control.value = value === null ? (this.column.missing ? MISSING : "") : place < 0 ? OTHER : String(place);
     this.other.value = place < 0 && value !== null ? String(value) : "";
-    this.showOther();
+    this.refresh();
   }
 }
 
@@ -181,12 +212,17 @@ class TypedCategoryField extends Field {
     const known = column.categories.slice(0, MOST_SUGGESTIONS).map((value) => element("option", { value }));
     const control = element("input", { id, type: "text", list: `${id}-known`, autocomplete: "off" });
     this.missing = element("input", { type: "checkbox", id: `${id}-missing` });
-    this.missing.addEventListener("change", () => this.showMissing());
-    const box = element("span", { class: "check" }, this.missing, element("label", { for: `${id}-missing` }, "missing"));
+    this.missing.addEventListener("change", () => this.refresh());
+    const box = element(
+      "span",
+      { class: "check" },
+      this.missing,
+      element("label", { for: `${id}-missing` }, "missing"),
+    );
     this.build(control, element("datalist", { id: `${id}-known` }, ...known), ...(column.missing ? [box] : []));
   }
 
-  showMissing() {
+  refresh() {
     this.control.disabled = this.missing.checked;
   }
 
@@ -197,7 +233,7 @@ class TypedCategoryField extends Field {
   fill(value) {
     this.missing.checked = value === null && this.column.missing;
     this.control.value = value ?? "";
-    this.showMissing();
+    this.refresh();
   }
 }
 
@@ -208,15 +244,18 @@ function hintOf(column) {
   const parts = [];
   if (column.kind === "datetime") {
     const type = timeType(column.dtype);
-    if (column.range) parts.push(`${shownTime(column.range[0], type)} to ${shownTime(column.range[1], type)} in training`);
+    if (column.range)
+      parts.push(`${shownTime(column.range[0], type)} to ${shownTime(column.range[1], type)} in training`);
   } else if (isFreeText(column)) {
     parts.push("free text");
   } else if (column.range && column.kind !== "boolean") {
-    parts.push(`${column.kind === "integer" ? "whole number, " : ""}${repr(column.range[0]).replace(/\.0$/, "")} to ${repr(column.range[1]).replace(/\.0$/, "")} in training`);
+    const [low, high] = column.range.map(shortNumber);
+    parts.push(`${column.kind === "integer" ? "whole number, " : ""}${low} to ${high} in training`);
   } else if (column.kind === "integer" || column.kind === "number") {
     parts.push(column.kind === "integer" ? "whole number" : "number");
   }
-  if (isCoded(column) && column.categories.length > MOST_OPTIONS) parts.push(`${column.categories.length} known values`);
+  if (isCoded(column) && column.categories.length > MOST_OPTIONS)
+    parts.push(`${column.categories.length} known values`);
   if (column.missing && !isCoded(column)) parts.push("empty: missing");
   return parts.join("; ");
 }
@@ -226,9 +265,14 @@ export function remarks(columns, row) {
   return columns.flatMap((column, place) => {
     const value = row[place];
     if (!isUsed(column) || value === null) return [];
-    if (isCoded(column) && !column.categories.includes(value)) return [`${column.name}: training did not know ${repr(value)}.`];
+    if (isCoded(column) && !column.categories.includes(value))
+      return [`${column.name}: training did not know ${repr(value)}.`];
     const number = Number(value);
-    const outside = column.range && column.kind !== "datetime" && typeof value !== "boolean" && (number < column.range[0] || number > column.range[1]);
+    const outside =
+      column.range &&
+      column.kind !== "datetime" &&
+      typeof value !== "boolean" &&
+      (number < column.range[0] || number > column.range[1]);
     return outside ? [`${column.name}: ${String(value)} is outside of what training saw.`] : [];
   });
 }

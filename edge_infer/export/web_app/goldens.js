@@ -9,7 +9,9 @@ export async function replay(model, goldens) {
   const answers = await model.answers(goldens.rows);
   return Object.entries(goldens.answers).map(([method, expected]) => {
     const output = model.outputs.find((one) => one.method === method);
-    const compared = expected.map((wanted, row) => compare(output, answers[row][method], wanted, goldens.tolerances[method]));
+    const compared = expected.map((wanted, row) =>
+      compare(output, answers[row][method], wanted, goldens.tolerances[method]),
+    );
     return {
       method,
       rows: expected.length,

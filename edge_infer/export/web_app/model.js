@@ -44,7 +44,9 @@ export class Packer {
 
   /** Rows that fit → the graph's inputs by name, each of shape [rows, width]. */
   feeds(rows) {
-    const arrays = new Map(this.tensors.map(({ name, dtype, width }) => [name, new ARRAYS[dtype](rows.length * width)]));
+    const arrays = new Map(
+      this.tensors.map(({ name, dtype, width }) => [name, new ARRAYS[dtype](rows.length * width)]),
+    );
     this.columns.forEach(({ column, tensor, read }, place) => {
       const array = arrays.get(tensor.name);
       rows.forEach((row, number) => {

@@ -4,7 +4,7 @@ import { isSingleFile } from "./parts.js";
 
 /** Shows how the app stands in #offline-state. */
 export async function keepOffline() {
-  if (isSingleFile()) return tell("ready", "One file: works with no network");
+  if (isSingleFile()) return tell("ready", "One file: works offline");
   if (!("serviceWorker" in navigator)) {
     return tell("none", window.isSecureContext ? "This browser keeps no offline copy" : "An offline copy needs https");
   }

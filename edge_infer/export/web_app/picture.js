@@ -19,7 +19,9 @@ export function answerPicture({ outputs, task }, answers) {
   const others = outputs.filter((output) => !main.includes(output));
   if (!others.length) return shown;
   const details = element("details", {}, element("summary", {}, "Other outputs"));
-  details.append(...others.flatMap((output) => picture(output, answers[output.method], prediction, answers.predict, task)));
+  details.append(
+    ...others.flatMap((output) => picture(output, answers[output.method], prediction, answers.predict, task)),
+  );
   return [...shown, details];
 }
 
@@ -30,7 +32,10 @@ function picture(output, value, prediction, predicted, task) {
   const classes = prediction?.classes ?? [];
   const parts = output.listed ? value : [value];
   const labels = [predicted].flat();
-  return [title, ...parts.flatMap((part, column) => probabilities(part, classes[column], labels[column], parts.length, column))];
+  return [
+    title,
+    ...parts.flatMap((part, column) => probabilities(part, classes[column], labels[column], parts.length, column)),
+  ];
 }
 
 function headline(value, task) {
@@ -41,7 +46,11 @@ function headline(value, task) {
   const note = task === "outlier_detection" ? { 1: "an inlier", "-1": "an outlier" }[value] : null;
   const exact = typeof value === "number" && shown(value) !== String(value) ? `exactly ${value}` : note;
   return [
-    element("p", { class: "headline" }, element("span", { id: "prediction", "data-value": String(value) }, shown(value))),
+    element(
+      "p",
+      { class: "headline" },
+      element("span", { id: "prediction", "data-value": String(value) }, shown(value)),
+    ),
     ...(exact ? [element("p", { class: "note" }, exact)] : []),
   ];
 }

@@ -11,6 +11,10 @@ export class Rows {
     const input = byId("csv-file");
     const drop = byId("drop");
     input.addEventListener("change", () => input.files[0] && this.take(input.files[0]));
+    input.addEventListener("click", () => {
+      input.value = ""; // so that the same file, changed, is taken again
+    });
+    for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
     for (const kind of ["dragover", "dragleave", "drop"]) {
       drop.addEventListener(kind, (event) => {
         event.preventDefault();
@@ -35,7 +39,8 @@ export class Rows {
       });
       if (turn === this.turn) place.replaceChildren(...this.result(file.name, table, done));
     } catch (error) {
-      if (turn === this.turn) place.replaceChildren(element("p", { class: "trouble", role: "alert" }, `${file.name}: ${error.message}`));
+      if (turn === this.turn)
+        place.replaceChildren(element("p", { class: "trouble", role: "alert" }, `${file.name}: ${error.message}`));
       if (!(error instanceof BadTable)) console.error(error);
     }
   }
@@ -47,7 +52,10 @@ export class Rows {
       if (row.values) row.problems = model.packer.mismatches(row.values).map(String);
     }
     const fitting = table.rows.filter((row) => !row.problems.length);
-    const answers = await model.answers(fitting.map((row) => row.values), (count) => progress(count / fitting.length));
+    const answers = await model.answers(
+      fitting.map((row) => row.values),
+      (count) => progress(count / fitting.length),
+    );
     const found = new Map(fitting.map((row, i) => [row, answers[i]]));
     return table.rows.map((row) => found.get(row) ?? null);
   }
@@ -55,7 +63,11 @@ export class Rows {
   result(name, table, answers) {
     const failed = table.rows.filter((row) => row.problems.length);
     const good = table.rows.length - failed.length;
-    const summary = element("p", { id: "rows-summary" }, `${counted(good, "row")} answered${failed.length ? `, ${counted(failed.length, "row")} refused` : ""}.`);
+    const summary = element(
+      "p",
+      { id: "rows-summary" },
+      `${counted(good, "row")} answered${failed.length ? `, ${counted(failed.length, "row")} refused` : ""}.`,
+    );
     const shown = [summary];
     if (table.rows.length) shown.push(this.download(name, table, answers, failed.length > 0));
     if (failed.length) shown.push(refusals(failed));
@@ -68,7 +80,9 @@ export class Rows {
     const known = answers.some((one) => one !== null) ? names : [];
     const header = [...table.header, ...known, ...(refused ? ["error"] : [])];
     const records = table.records.map((record, i) => {
-      const cells = answers[i] ? flatAnswers(this.outputs, answers[i]).map(([, value]) => cellText(value)) : known.map(() => "");
+      const cells = answers[i]
+        ? flatAnswers(this.outputs, answers[i]).map(([, value]) => cellText(value))
+        : known.map(() => "");
       const own = table.header.map((_, place) => record[place] ?? ""); // a refused one may have too few, or too many
       return [...own, ...cells, ...(refused ? [table.rows[i].problems.join("; ")] : [])];
     });
@@ -76,26 +90,46 @@ export class Rows {
     if (this.url) URL.revokeObjectURL(this.url);
     this.url = URL.createObjectURL(blob);
     const file = `${name.replace(/\.[^.]*$/, "")}-answers.csv`;
-    return element("p", {}, element("a", { id: "csv-download", class: "button", href: this.url, download: file }, `Download ${file}`));
+    return element(
+      "p",
+      {},
+      element("a", { id: "csv-download", class: "button", href: this.url, download: file }, `Download ${file}`),
+    );
   }
 
   preview(table, answers) {
-    const some = table.rows.map((row, i) => ({ line: row.line, answers: answers[i] })).filter((one) => one.answers).slice(0, MOST_SHOWN);
+    const some = table.rows
+      .map((row, i) => ({ line: row.line, answers: answers[i] }))
+      .filter((one) => one.answers)
+      .slice(0, MOST_SHOWN);
     const columns = flatAnswers(this.outputs, some[0].answers).map(([column]) => column);
     const head = element("tr", {}, ...["line", ...columns].map((column) => element("th", { scope: "col" }, column)));
     const body = some.map(({ line, answers: row }) => {
-      const cells = flatAnswers(this.outputs, row).map(([, value]) => element("td", {}, typeof value === "number" ? shortNumber(value) : cellText(value)));
+      const cells = flatAnswers(this.outputs, row).map(([, value]) =>
+        element("td", {}, typeof value === "number" ? shortNumber(value) : cellText(value)),
+      );
       return element("tr", {}, element("th", { scope: "row" }, String(line)), ...cells);
     });
-    const caption = element("caption", {}, some.length < answers.length ? `The first ${some.length} answers` : "The answers");
+    const caption = element(
+      "caption",
+      {},
+      some.length < answers.length ? `The first ${some.length} answers` : "The answers",
+    );
     const whole = element("table", {}, caption, element("thead", {}, head), element("tbody", {}, ...body));
-    return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Answers as a table" }, whole);
+    return element(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Answers as a table" },
+      whole,
+    );
   }
 }
 
 function refusals(failed) {
-  const items = failed.slice(0, MOST_SHOWN).map((row) => element("li", {}, `line ${row.line}: ${row.problems.join("; ")}`));
-  if (failed.length > MOST_SHOWN) items.push(element("li", {}, `… and ${failed.length - MOST_SHOWN} more; the download has all`));
+  const items = failed
+    .slice(0, MOST_SHOWN)
+    .map((row) => element("li", {}, `line ${row.line}: ${row.problems.join("; ")}`));
+  if (failed.length > MOST_SHOWN)
+    items.push(element("li", {}, `… and ${failed.length - MOST_SHOWN} more; the download has all`));
   return element("ul", { id: "rows-refused", class: "refused" }, ...items);
 }
 

@@ -6,7 +6,7 @@ import { BadTime, timeType, unitsOf } from "./times.js";
 
 /** Texts that mean a missing value in a CSV, as pandas.read_csv takes them. */
 const MISSING_WORDS = new Set(
-  ("|NA|N/A|n/a|<NA>|#N/A|#N/A N/A|#NA|NaN|nan|-NaN|-nan|1.#IND|-1.#IND|1.#QNAN|-1.#QNAN|NULL|null|None").split("|"),
+  "|NA|N/A|n/a|<NA>|#N/A|#N/A N/A|#NA|NaN|nan|-NaN|-nan|1.#IND|-1.#IND|1.#QNAN|-1.#QNAN|NULL|null|None".split("|"),
 );
 const TRUE_WORDS = new Set(["true", "yes", "1", "1.0", "t", "y"]);
 const FALSE_WORDS = new Set(["false", "no", "0", "0.0", "f", "n"]);
@@ -200,7 +200,10 @@ const shortened = (text) => text.slice(0, LONGEST_SHOWN);
 
 /** The first known categories, as a message lists them. */
 function listing(column) {
-  const shown = column.categories.slice(0, 6).map((known) => repr(asKind(column, known))).join(", ");
+  const shown = column.categories
+    .slice(0, 6)
+    .map((known) => repr(asKind(column, known)))
+    .join(", ");
   return column.categories.length > 6 ? `${shown}, … (${column.categories.length} known)` : shown;
 }
 

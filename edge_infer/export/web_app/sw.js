@@ -12,13 +12,17 @@ async function cacheName() {
 
 async function keepAll() {
   const cache = await caches.open(await cacheName());
-  await cache.addAll(Object.entries(FILES).map(([name, integrity]) => new Request(name, { integrity, cache: "no-cache" })));
+  await cache.addAll(
+    Object.entries(FILES).map(([name, integrity]) => new Request(name, { integrity, cache: "no-cache" })),
+  );
 }
 
 async function dropOthers() {
   const current = await cacheName();
   const names = await caches.keys();
-  await Promise.all(names.filter((name) => name.startsWith(PREFIX) && name !== current).map((name) => caches.delete(name)));
+  await Promise.all(
+    names.filter((name) => name.startsWith(PREFIX) && name !== current).map((name) => caches.delete(name)),
+  );
   await self.clients.claim();
 }
 

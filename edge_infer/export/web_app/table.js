@@ -1,4 +1,5 @@
-// CSV (RFC 4180) → rows of the manifest's values, and answers → CSV. As edge_infer/cli/csv_rows.py and answer_table.py.
+// CSV (RFC 4180) → rows of the manifest's values, and answers → CSV.
+// As edge_infer/cli/csv_rows.py and answer_table.py do it.
 import { isUsed, Misfit, repr, valueOf } from "./schema.js";
 
 const DELIMITERS = [",", ";", "\t"];
@@ -110,7 +111,10 @@ function placesOf(header, { columns, style }) {
   if (style !== "columns" && header.length === columns.length) {
     return { places: columns.map((_, place) => place), skip: header.every(isNumber) ? 0 : 1 };
   }
-  const names = absent.slice(0, 10).map((column) => repr(column.name)).join(", ");
+  const names = absent
+    .slice(0, 10)
+    .map((column) => repr(column.name))
+    .join(", ");
   const shown = header.slice(0, 12).map(repr).join(", ");
   throw new BadTable(`the header has no column ${names}${absent.length > 10 ? ", …" : ""}. The header has: ${shown}`);
 }

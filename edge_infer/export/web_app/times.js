@@ -60,6 +60,10 @@ export function shownTime(number, { unit, zoned }) {
   const perMillisecond = unit === "ns" ? 1e6 : Number(1000n) / Number(MICROSECONDS[unit]);
   const date = new Date(number / perMillisecond);
   if (Number.isNaN(date.getTime())) return String(number);
-  const text = date.toISOString().replace("T", " ").replace(/\.000Z$|Z$/, "").replace(/ 00:00:00$/, "");
+  const text = date
+    .toISOString()
+    .replace("T", " ")
+    .replace(/\.000Z$|Z$/, "")
+    .replace(/ 00:00:00$/, "");
   return zoned ? `${text} UTC` : text;
 }
