@@ -10,6 +10,7 @@ import { answerPicture } from "./picture.js";
 import { Rows } from "./rows.js";
 import { readDocument } from "./schema.js";
 
+const MOST_REMARKS = 5; // beside an answer
 const MANY_FIELDS = 16; // more stand closer together
 
 /** Trouble that stops the app, told where a reader looks first. */
@@ -87,7 +88,9 @@ async function answer(form, app, model) {
     return;
   }
   const [answers] = await model.answers([row]);
-  const notes = remarks(form.columns, row).map((text) => element("p", { class: "note" }, text));
+  const told = remarks(form.columns, row);
+  if (told.length > MOST_REMARKS) told.splice(MOST_REMARKS, Infinity, `… and ${told.length - MOST_REMARKS} more.`);
+  const notes = told.map((text) => element("p", { class: "note" }, text));
   byId("answer-body").replaceChildren(...answerPicture(app.manifest, answers), ...notes);
   byId("answer").scrollIntoView({ block: "nearest" });
 }

@@ -14,11 +14,11 @@ export function element(tag, attributes = {}, ...children) {
 
 const PLAIN = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, useGrouping: false });
 
-/** A number for people: six digits; very large and very small ones with an exponent. */
+/** A number for people: six digits; very large and very small ones four and an exponent. */
 export function shortNumber(value) {
   if (typeof value !== "number" || !Number.isFinite(value) || value === 0) return String(value);
   const size = Math.abs(value);
-  return size >= 1e9 || size < 1e-4 ? value.toExponential(3) : PLAIN.format(value);
+  return size >= 1e9 || size < 1e-4 ? Number(value.toPrecision(4)).toExponential() : PLAIN.format(value);
 }
 
 export const counted = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
