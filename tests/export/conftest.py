@@ -88,15 +88,20 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A fresh profile. An error that the page does not catch fails the test."""
+    """A fresh profile. An error that the page does not catch fails the test, and so does a request to another host."""
     context = browser.new_context(accept_downloads=True)
     page = context.new_page()
     page.set_default_timeout(30_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
+    context.on("request", lambda request: None if _is_here(request.url) else errors.append(request.url))
     yield page
     context.close()
     assert errors == []
+
+
+def _is_here(url: str) -> bool:
+    return url.startswith(("http://127.0.0.1:", "file:///", "data:", "blob:"))
 
 
 App = Callable[..., Path]
