@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +21,7 @@ from edge_infer.export.icons import colour_of, icon
 from edge_infer.export.page import Page, folder_page, integrity, single_page
 from edge_infer.export.web_runtime import PINNED, Runtime
 from edge_infer.files import write_atomically
-from edge_infer.manifest import KEY_GOLDENS, render_manifest
+from edge_infer.manifest import KEY_GOLDENS, Manifest, render_manifest
 
 __all__ = ["WebExport", "export_web"]
 
@@ -65,7 +65,7 @@ def export_web(
         title: of the page; left out, the model's name.
 
     Raises:
-        UsageError: the model takes no columns, or the output is in the way.
+        UsageError: the model takes no columns or has texts that browsers do not take, or the output is in the way.
         OSError: as the system says.
     """
     target = Path(output)
@@ -81,12 +81,26 @@ def _check(artifact: Artifact, target: Path, *, single_file: bool) -> None:
             "a web app needs a model of columns: this file has no edge_infer manifest, and its inputs are not columns "
             "of numbers"
         )
+    cut = next((text for text in _texts(manifest) if "\0" in text), None)
+    if cut is not None:
+        raise UsageError(
+            f"the model has the text {cut!r:.80} among its categories, labels or marks of missing values, and "
+            "onnxruntime-web ends a text at the character U+0000"
+        )
     if not single_file:
         check_folder(target.resolve())
     elif target.is_dir() or not target.parent.is_dir():
         raise UsageError(f"--output: expected the name of an HTML file in an existing folder, got {str(target)!r}")
     if single_file and target.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--output: with --single-file expected a name such as app.html, got {str(target)!r}")
+
+
+def _texts(manifest: Manifest) -> Iterator[str]:
+    """Texts that go into the graph or come out of it."""
+    labels = [column.categories or () for column in manifest.inputs.columns]
+    labels += [classes for output in manifest.outputs for classes in output.classes or ()]
+    yield from (label for some in labels for label in some if isinstance(label, str))
+    yield from (tensor.missing for tensor in manifest.inputs.tensors if tensor.missing is not None)
 
 
 def _page(artifact: Artifact, title: str) -> Page:

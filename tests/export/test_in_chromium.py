@@ -231,6 +231,29 @@ def test_other_samples_pass_their_self_test(path: Path, page: Page, app: App, se
     assert kind == "passed", text
 
 
+def test_a_text_that_onnxruntime_web_would_cut_is_refused(page: Page, app: App, serve: Serve, tmp_path: Path) -> None:
+    """It ends a text at U+0000."""
+    page.goto(serve(app(models.made("texts").data)).url)
+    (tmp_path / "rows.csv").write_text('text\n"good\0 bad bad"\n"good\1 bad bad"\n')
+    rows, summary = answered(page, tmp_path / "rows.csv")
+    assert summary == "1 row answered, 1 row refused."
+    assert "expected text without the character U+0000" in rows[0]["error"]
+    text, kind = self_tested(page)
+    assert kind == "passed"
+    assert "predict: 59 of 59 agree" in text
+    assert "1 golden row was left out: it has a text with the character U+0000" in text
+
+
+def test_an_unknown_category_is_not_cut_to_a_known_one(page: Page, app: App, serve: Serve, tmp_path: Path) -> None:
+    page.goto(serve(app(PENGUINS)).url)
+    X = load_penguins()[0].head(2)
+    X["sex"] = ["male\0", "\ue000"]  # the second is how the graph is told of a missing one
+    X.to_csv(tmp_path / "rows.csv", index=False)
+    rows, _ = answered(page, tmp_path / "rows.csv")
+    here = [[float(row[f"P({name})"]) for name in ("Adelie", "Chinstrap", "Gentoo")] for row in rows]
+    np.testing.assert_allclose(here, edge_infer.load(PENGUINS).predict_proba(X), rtol=0, atol=1e-6)
+
+
 # --- one file ---------------------------------------------------------------------------
 
 

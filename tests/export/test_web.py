@@ -10,6 +10,7 @@ import os
 import re
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,6 +140,24 @@ def test_icons_are_whole_pngs_in_a_colour_that_white_stands_out_from() -> None:
         linear = [v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in
                   (part / 255 for part in colour_of(f"model {number}"))]  # fmt: skip
         assert 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05) >= 3
+
+
+@pytest.mark.parametrize("field", ["category", "class", "sentinel"])
+def test_texts_that_onnxruntime_web_would_cut_are_refused(field: str, tmp_path: Path) -> None:
+    def change(text: str) -> bytes:
+        def write(manifest: dict[str, Any]) -> None:
+            if field == "category":
+                manifest["inputs"]["columns"][0]["categories"][0] = text
+            elif field == "class":
+                manifest["outputs"][0]["classes"][0][0] = text
+            else:
+                next(t for t in manifest["inputs"]["tensors"] if t["dtype"] == "string")["missing"] = text
+
+        return models.with_documents(PENGUINS, manifest=write)
+
+    with pytest.raises(UsageError, match=r"'a\\x00b' .*U\+0000"):
+        export_web(parse_artifact(change("a\0b")), tmp_path / "app", runtime=SMALL)
+    export_web(parse_artifact(change("a\1b日本")), tmp_path / "app", runtime=SMALL)
 
 
 # --- hostile texts ----------------------------------------------------------------------

@@ -122,21 +122,25 @@ function connectSelfTest(goldens, model) {
   });
 }
 
-function verdict(results) {
-  const passed = results.every((one) => one.equal === one.rows);
-  const lines = results.map((one) => {
+function verdict({ methods, left }) {
+  const passed = methods.every((one) => one.equal === one.rows && one.rows > 0);
+  const lines = methods.map((one) => {
     const difference = one.exact
       ? ""
       : one.largest
         ? `, largest difference ${shortNumber(one.largest)}`
         : ", no difference";
-    const first = one.first < 0 ? "" : `; the first that differs is row ${one.first}`;
+    const first = one.first === undefined ? "" : `; the first that differs is row ${one.first}`;
     return element(
       "li",
       { "data-method": one.method },
       `${one.method}: ${one.equal} of ${one.rows} agree${difference}${first}`,
     );
   });
+  if (left) {
+    const words = left === 1 ? "was left out: it has a text" : "were left out: they have texts";
+    lines.push(element("li", {}, `${counted(left, "golden row")} ${words} with the character U+0000.`));
+  }
   const words = passed
     ? "Passed: this browser gives the original’s answers."
     : "Failed: this browser gives other answers. Do not rely on it here.";

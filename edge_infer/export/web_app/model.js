@@ -1,15 +1,15 @@
 // The model: rows of values → input tensors → answers, as edge_infer/tensors.py and answers.py do it.
 // The graph is run as the file has it: text in, labels out (FORMAT.md, sections 2 and 3).
 import * as ort from "./onnxruntime.js";
-import { elementReader, Misfit, repr } from "./schema.js";
+import { CutText, elementReader, Misfit, repr } from "./schema.js";
 
 const ARRAYS = { float32: Float32Array, float64: Float64Array, int64: BigInt64Array, string: Array };
 const ROWS_AT_ONCE = 512;
 
-/** A value of a row that does not fit: `column` is the manifest's. */
+/** A value of a row that does not fit: `column` is the manifest's; `cut`: the original takes it, browsers do not. */
 export class Mismatch {
-  constructor(column, expected, got) {
-    Object.assign(this, { column, expected, got });
+  constructor(column, { expected, got }, cut) {
+    Object.assign(this, { column, expected, got, cut });
   }
 
   toString() {
@@ -36,7 +36,7 @@ export class Packer {
         read(row[place]);
       } catch (error) {
         if (!(error instanceof Misfit)) throw error;
-        found.push(new Mismatch(column, error.expected, error.got));
+        found.push(new Mismatch(column, error, error instanceof CutText));
       }
     });
     return found;

@@ -15,6 +15,7 @@ const NON_FINITE = /^([+-]?)(inf|infinity|nan)$/i;
 const WHOLE = /^[+-]?\d{1,19}$/;
 const EXACT = { float32: 2 ** 24, float64: 2 ** 53 }; // whole numbers up to here are exact
 const LARGEST = { float32: 3.4028234663852886e38, float64: Number.MAX_VALUE };
+const CONTROL = /[\x00-\x1f\x7f-\xa0\xad]/g;
 const LONGEST_SHOWN = 60; // characters of a value in a message
 
 /** A value that its column does not take. */
@@ -22,6 +23,13 @@ export class Misfit extends Error {
   constructor(expected, got) {
     super(`expected ${expected}, got ${got}`);
     Object.assign(this, { expected, got });
+  }
+}
+
+/** A text that the original takes, but onnxruntime-web does not: it ends a text at U+0000. */
+export class CutText extends Misfit {
+  constructor(text) {
+    super("text without the character U+0000, where onnxruntime-web ends it", shortened(repr(text)));
   }
 }
 
@@ -96,6 +104,7 @@ function freeText(value) {
   if (value === null) throw new Misfit("text", "a missing value (the original takes none here)");
   if (typeof value !== "string") throw new Misfit("text", described(value));
   if (/\p{Surrogate}/u.test(value)) throw new Misfit("text that UTF-8 can write", "a lone surrogate");
+  if (value.includes("\0")) throw new CutText(value);
   return value;
 }
 
@@ -110,7 +119,7 @@ function categoryReader(column, sentinel) {
     if (typeof value !== "string") throw new Misfit("text", described(value));
     if (known.has(value)) return value;
     if (!column.unknown) throw new Misfit(`one of ${listing(column)}`, shortened(repr(value)));
-    return value === sentinel ? other : value;
+    return value === sentinel || value.includes("\0") ? other : value;
   };
 }
 
@@ -188,7 +197,15 @@ export function repr(value) {
 function reprText(text) {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
   const escaped = text.replaceAll("\\", "\\\\").replaceAll(quote, `\\${quote}`);
-  return quote + escaped.replaceAll("\n", "\\n").replaceAll("\r", "\\r").replaceAll("\t", "\\t") + quote;
+  return (
+    quote +
+    escaped
+      .replaceAll("\n", "\\n")
+      .replaceAll("\r", "\\r")
+      .replaceAll("\t", "\\t")
+      .replace(CONTROL, (sign) => `\\x${sign.charCodeAt(0).toString(16).padStart(2, "0")}`) +
+    quote
+  );
 }
 
 function described(value) {
