@@ -119,4 +119,17 @@ for command in "keygen key" "keygen --age key" "encrypt $artifact --to age1 -o x
 done
 say "edge-infer keygen, sign, encrypt, verify --trust: tell which extra they need"
 
+if on_device edge-infer export web "$artifact" -o app >/dev/null 2>"$work/told"; then
+    fail "edge-infer export web, without onnxruntime-web"
+fi
+grep -qF 'npm pack onnxruntime-web@' "$work/told" || fail "edge-infer export web: $(cat "$work/told")"
+on_device python -c '
+import sys
+from edge_infer import read_artifact
+from edge_infer.export.web import export_web
+from edge_infer.export.web_runtime import Runtime
+export_web(read_artifact(sys.argv[1]), "app", runtime=Runtime(b"export{};", b""))
+' "$artifact" || fail "the wheel lacks files of the web app"
+say "edge-infer export web: its files are here, and it tells how to get onnxruntime-web"
+
 say "passed"

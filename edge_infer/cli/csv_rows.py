@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +25,7 @@ MISSING: Final = frozenset(
 )
 _TRUE: Final = frozenset({"true", "yes", "1", "1.0", "t", "y"})
 _FALSE: Final = frozenset({"false", "no", "0", "0.0", "f", "n"})
+_WHOLE: Final = re.compile(r"[+-]?\d{1,19}")
 _DELIMITERS: Final = (",", ";", "\t")
 _DECIMAL_COMMA: Final = "hint: a number has a decimal comma; write it with a point (29.5)"
 
@@ -108,7 +110,7 @@ def _decoded(text: bytes, where: str) -> str:
 
 def _delimiter(text: str, names: list[str]) -> str:
     """The one that gives the most known column names in the header; then the most cells."""
-    head = text.lstrip("\r\n").partition("\n")[0]
+    head = next(line for line in _physical_lines(text) if line.strip("\r\n")).rstrip("\r\n")
     known = set(names)
 
     def score(delimiter: str) -> tuple[int, int]:
@@ -227,7 +229,7 @@ def _number(text: str) -> float:
 
 def _integer(text: str) -> int | float:
     digits = text.strip()
-    if digits.lstrip("+-").isdecimal() and len(digits) < 20:
+    if _WHOLE.fullmatch(digits):
         return int(digits)
     try:
         return _number(text)

@@ -192,6 +192,17 @@ def test_csv_quotes_hold_delimiters_and_line_ends(run: Run, classifier: Path, tm
     assert (ran.code, len(ran.out.splitlines())) == (0, 2)
 
 
+def test_lines_may_end_in_a_carriage_return_alone(run: Run, classifier: Path, tmp_path: Path) -> None:
+    text = (HEADER + "日本;true;29;2;1.5;female\n").replace("\n", "\r")
+    assert csv_answers(run, classifier, tmp_path, text).out == label(classifier) + "\n"
+
+
+def test_two_signs_are_no_whole_number(run: Run, classifier: Path, tmp_path: Path) -> None:
+    ran = csv_answers(run, classifier, tmp_path, HEADER + "日本;true;29;--2;1.5;female\n")
+    assert ran.code == 1
+    assert "line 2, column 'visits': expected a whole number, got '--2'" in ran.err
+
+
 def test_csv_mistakes_are_named_by_line_and_column(run: Run, classifier: Path, tmp_path: Path) -> None:
     text = HEADER + "日本;true;29;2;1.5;female\n\n日本;maybe;29,5;x;1_0;female\n"
     ran = csv_answers(run, classifier, tmp_path, text)
