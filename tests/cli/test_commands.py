@@ -17,7 +17,20 @@ from edge_infer.cli.options import HOT
 from tests.cli.conftest import RECORD, ROOT, Run, classifier_bytes, classifier_manifest, fresh
 
 COMMANDS = [
-    *("convert", "predict", "stream", "inspect", "verify", "keygen", "sign", "encrypt", "bench", "demo", "publish", "bundle"),
+    *(
+        "convert",
+        "predict",
+        "stream",
+        "inspect",
+        "verify",
+        "keygen",
+        "sign",
+        "encrypt",
+        "bench",
+        "demo",
+        "publish",
+        "bundle",
+    ),
 ]
 ONE = json.dumps(RECORD, ensure_ascii=False)
 NEVER = {"typer", "rich", "pydantic", "click", "onnx", "sklearn", "pandas", "pyarrow", "skl2onnx"}
