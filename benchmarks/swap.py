@@ -10,7 +10,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sklearn.base import clone
 
@@ -32,13 +32,21 @@ _SIDES: Final = ("through activations", "without")
 _NOTE: Final = (
     f"{_PROCESSES} processes (benchmarks/watching.py) call `predict_proba` of one record without a pause, by a watched "
     f"model that looks every 10 ms, first through {_ACTIVATIONS} activations of two releases in turns, a tenth of a "
-    "second apart, then for as long without any. Every answer is compared with those of both releases. Latencies of "
-    f"all calls of all processes, at most 2 % off; medians of {_RUNS} runs of each side, in turns, and of their ratios."
+    "second apart, then for as long without any. Every answer is compared with those of both releases. Moves: how "
+    "often a call was answered by another release than the one before it. Latencies of all calls of all processes, at "
+    f"most 2 % off; medians of {_RUNS} runs of each side, in turns, and of their ratios."
 )
 
 
+class _Watched(NamedTuple):
+    """Of all processes: latencies of calls, in seconds, and how often another release answered than the call before."""
+
+    latencies: Histogram
+    moves: int
+
+
 def run(settings: Settings) -> Part:
-    """Raises AssertionError for an answer that is neither release's, and where a process saw no activation."""
+    """Raises AssertionError for an error, or an answer that is neither release's."""
     processes, activations, runs = (2, 4, 1) if settings == QUICK else (_PROCESSES, _ACTIVATIONS, _RUNS)
     with tempfile.TemporaryDirectory() as folder:
         store, versions = _filled(Path(folder))
@@ -50,11 +58,14 @@ def run(settings: Settings) -> Part:
     rows, measured = [], []
     for place, side in enumerate(_SIDES):
         times = {share: median(_at(pair[place], share) for pair in pairs) for share in (0.5, 0.99, 1.0)}
-        calls = int(median(pair[place].count for pair in pairs))
-        rows.append((side, f"{calls:,}", *map(spent, times.values()), *_verdict(side, ratios[0.99])))
-        measured.append({"case": side, "calls": calls, "seconds": times[0.99], "p50": times[0.5], "max": times[1.0]})
+        calls = int(median(pair[place].latencies.count for pair in pairs))
+        moves = int(median(pair[place].moves for pair in pairs))
+        cells = (f"{calls:,}", f"{moves:,}", *map(spent, times.values()))
+        rows.append((side, *cells, *_verdict(side, ratios[0.99])))
+        seconds = {"seconds": times[0.99], "p50": times[0.5], "max": times[1.0]}
+        measured.append({"case": side, "calls": calls, "moves": moves, **seconds})
     measured[0] |= {"ratio": ratios[0.99], "target_met": ratios[0.99] <= MOST_RATIO}
-    headers = ("calls", "number", "p50", "p99", "max", "p99 ratio", "target")
+    headers = ("calls", "number", "moves", "p50", "p99", "max", "p99 ratio", "target")
     return Part("swap", "A new release while processes answer", _NOTE, headers, rows, measured)
 
 
@@ -76,8 +87,8 @@ def _filled(folder: Path) -> tuple[Store, list[str]]:
     return store, references
 
 
-def _watched(store: Store, versions: list[str], processes: int, activations: int, *, moving: bool) -> Histogram:
-    """Latencies of all calls while releases are activated, or for as long."""
+def _watched(store: Store, versions: list[str], processes: int, activations: int, *, moving: bool) -> _Watched:
+    """Calls while releases are activated, or for as long."""
     answers = {
         reference.partition("@")[2]: store.load(reference).predict_proba(RECORD).tolist() for reference in versions
     }
@@ -98,7 +109,7 @@ def _watched(store: Store, versions: list[str], processes: int, activations: int
                 store.activate(versions[change % 2], allow_older=True)
             time.sleep(_PAUSE)
         told = [process.communicate("stop\n")[0] for process in running]
-    return _together(told, [process.returncode for process in running], moving)
+    return _together(told, [process.returncode for process in running])
 
 
 def _started(command: list[str], store: Store) -> subprocess.Popen[str]:
@@ -106,17 +117,18 @@ def _started(command: list[str], store: Store) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=own, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
 
 
-def _together(told: list[str], codes: list[int], moving: bool) -> Histogram:
-    whole = Histogram()
+def _together(told: list[str], codes: list[int]) -> _Watched:
+    whole, moves = Histogram(), 0
     for text, code in zip(told, codes, strict=True):
-        document: dict[str, Any] = json.loads(text) if not code else {}
-        if code or (moving and len(document["seen"]) < 2):
-            raise AssertionError(f"a process that watched ended with {code}: {text or 'see its error above'}")
+        if code:
+            raise AssertionError(f"a process that watched ended with {code}; its error is above")
+        document: dict[str, Any] = json.loads(text)
         whole.merge(Histogram.parse(Node(document["latencies"], "$")))
-    return whole
+        moves += document["moves"]
+    return _Watched(whole, moves)
 
 
-def _at(histogram: Histogram, share: float) -> float:
-    seconds = histogram.quantile(share)
+def _at(watched: _Watched, share: float) -> float:
+    seconds = watched.latencies.quantile(share)
     assert seconds is not None
     return seconds

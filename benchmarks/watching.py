@@ -12,14 +12,14 @@ from edge_infer.histogram import Histogram
 
 
 def main(name: str, record: str, answers: str) -> int:
-    """Prints the versions that answered and the latencies; 1 where an answer is no release's."""
+    """Prints how often another release answered than before, and the latencies; 1 where an answer is no release's."""
     row, known = json.loads(record), json.loads(answers)
     model = edge_infer.watch(name, interval=0.01)
     ends = threading.Event()
     print("ready", flush=True)
     sys.stdin.readline()
     threading.Thread(target=lambda: (sys.stdin.readline(), ends.set()), daemon=True).start()
-    latencies, seen = Histogram(), set()
+    latencies, moves, last = Histogram(), -1, None
     wanted = {tuple(answer): version for version, answer in known.items()}
     while not ends.is_set():
         start = time.perf_counter()
@@ -29,8 +29,8 @@ def main(name: str, record: str, answers: str) -> int:
         if version is None:
             print(f"{answer} is no release's answer", file=sys.stderr)
             return 1
-        seen.add(version)
-    print(json.dumps({"seen": sorted(seen), "latencies": latencies.plain()}))
+        moves, last = moves + (version != last), version
+    print(json.dumps({"moves": max(moves, 0), "latencies": latencies.plain()}))
     return 0
 
 

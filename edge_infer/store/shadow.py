@@ -37,6 +37,7 @@ __all__ = ["Candidate", "Sampler"]
 Answer = Callable[[Any], Any]
 
 _MOST_WAITING: Final = 10_000  # rows in the queue
+_GATHER_SECONDS: Final = 0.05  # that samples wait for others
 _SECONDS: Final = 5.0  # between two writes
 _PATIENCE: Final = 2.0  # seconds that the end of a process waits for the last write
 
@@ -152,10 +153,10 @@ class _Worker:
         """In this process: a child that is forked has neither the thread nor what the parent has found."""
         self._process = os.getpid()
         self._jobs: SimpleQueue[tuple[_Job, int] | None] = SimpleQueue()
-        self._changing = threading.Lock()
+        self._changing = threading.RLock()  # a handler of a signal may call too
         self._waiting = 0  # rows
         self._thread: threading.Thread | None = None
-        self._over = self._told = False
+        self._over = self._broken = self._told = False
         self._model: Model | None = None
         self._against, self._new = "", Agreement()  # the digest of the release that was active, and what was found
         self._is_new = self._is_left = False  # since the last write, and since the last one that succeeded
@@ -167,20 +168,21 @@ class _Worker:
         """Raises nothing: whatever is wrong, the caller has its answer."""
         if self._process != os.getpid():
             self._begin()
+        taken = 0
         try:
             rows = rows_of_answer(job.answer, job.basis.outputs[job.method])
             if self._has_room(rows):
-                kept = job._replace(data=_copied(job.data), answer=_copied(job.answer))
-                self._jobs.put((kept, rows))
+                taken = rows
                 self._start()
+                self._jobs.put((job._replace(data=_copied(job.data), answer=_copied(job.answer)), rows))
                 return
         except Exception:  # noqa: BLE001  # data that cannot be copied, no more threads, no memory
             pass
-        self._count(job, Agreement(dropped=1))
+        self._count(job, Agreement(dropped=1), taken)
 
     def _has_room(self, rows: int) -> bool:
         with self._changing:
-            fits = not self._over and self._waiting + rows <= _MOST_WAITING
+            fits = not (self._over or self._broken) and self._waiting + rows <= _MOST_WAITING
             self._waiting += rows if fits else 0
             return fits
 
@@ -218,22 +220,31 @@ class _Worker:
 
     def _work(self) -> None:
         listener.set(self._tell)
-        taken: tuple[_Job, int] | None
-        while True:
-            try:
-                taken = self._jobs.get(timeout=max(0.0, self._next - time.monotonic()) if self._is_new else None)
-            except Empty:
+        ends = False
+        while not ends:
+            for taken in self._gathered():
+                if taken is None:
+                    ends = True
+                else:
+                    self._count(taken[0], self._judged(taken[0]), taken[1])
+            if ends or time.monotonic() >= self._next:
                 self._write()
-                continue
-            if taken is None:
-                break
-            self._count(taken[0], self._judged(taken[0]), taken[1])
-            if time.monotonic() >= self._next:
-                self._write()
-        self._write()
         self._model = None
 
+    def _gathered(self) -> list[tuple[_Job, int] | None]:
+        """What waits, a moment after the first of it came: when this thread wakes up, a call may have to wait for it.
+        Nothing where a write is due."""
+        try:
+            first = self._jobs.get(timeout=max(0.0, self._next - time.monotonic()) if self._is_new else None)
+        except Empty:
+            return []
+        if first is not None:
+            time.sleep(_GATHER_SECONDS)
+        return [first, *(self._jobs.get_nowait() for _ in range(self._jobs.qsize()))]
+
     def _judged(self, job: _Job) -> Agreement:
+        if self._broken:
+            return Agreement(dropped=1)
         try:
             model = self._model = self._model or self._loaded()
             clock = _clock(model)
@@ -249,7 +260,7 @@ class _Worker:
         try:
             return self._candidate.load()
         except Exception as error:
-            self._over = True
+            self._broken = True
             self._tell(f"the shadow {self._candidate.name}@{self._candidate.version} cannot be loaded: {error}")
             raise
 

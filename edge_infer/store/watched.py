@@ -202,7 +202,8 @@ class _Follower:
 
     def _begin_in_this_process(self) -> None:
         self._process = os.getpid()
-        self._loading, self._moving = threading.Lock(), threading.Lock()
+        self._loading = threading.Lock()
+        self._moving = threading.RLock()  # a handler of a signal may close it
 
     # --- looking ---
 
@@ -210,12 +211,8 @@ class _Follower:
         """Whether the state is another one; if so, a thread looks closer. Called where a look is due."""
         if self._process != os.getpid():  # a thread of the parent may have held the locks
             self._begin_in_this_process()
-        try:
-            seen = self._look()
-            if seen == self._seen or self._closed or not self._loading.acquire(blocking=False):
-                return
-        except (EdgeInferError, OSError) as error:  # a link, a folder that cannot be read
-            self._tell(str(error))
+        seen = self._look()
+        if seen == self._seen or self._closed or not self._loading.acquire(blocking=False):
             return
         before, self._seen = self._seen, seen
         try:
@@ -225,7 +222,10 @@ class _Follower:
             self._loading.release()
 
     def _look(self) -> _Seen:
-        status = state_status(self._source.files, self._source.name)
+        try:
+            status = state_status(self._source.files, self._source.name)
+        except (EdgeInferError, OSError):  # a link, no right to look: reading the state tells
+            return None
         return None if status is None else (status.st_mtime_ns, status.st_ino, status.st_size)
 
     def _follow(self) -> None:

@@ -52,6 +52,8 @@ def test_every_case_is_measured(written: Path) -> None:
         (threads, side) for threads in (1, usable_cpus()) for side in ("edge_infer", "onnxruntime")
     }
     assert min(row["taken_bytes"] for row in parts["million_rows"]) > 0
+    assert [row["case"] for row in parts["swap"]] == ["through activations", "without"]
+    assert parts["swap"][1]["moves"] == 0
     assert [row["case"] for row in parts["start_up"]] == [
         "import edge_infer, load",
         "edge-infer predict MODEL JSON",

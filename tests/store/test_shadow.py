@@ -180,10 +180,11 @@ def test_data_that_cannot_be_copied_is_passed_over(store: Store) -> None:
             raise RuntimeError("no copies")
 
     with watched(store, regression("1.0.0", 0), regression("2.0.0", 0)) as model:
-        assert model.predict(Frame(ROWS)).shape == (200,)
+        for _ in range(60):  # more rows than may wait
+            assert model.predict(Frame(ROWS)).shape == (200,)
         model.predict(ROW)
     told = found(store).agreement
-    assert (told.rows, told.dropped) == (1, 1)
+    assert (told.rows, told.dropped) == (1, 60)
 
 
 def test_a_candidate_that_becomes_active_is_not_compared_with_itself(store: Store) -> None:

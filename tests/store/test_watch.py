@@ -219,6 +219,25 @@ def test_what_failed_is_not_tried_again_until_the_state_changes(
     wait_for(lambda: model.predict(ROW) == pytest.approx(answer("1.1.0")))
 
 
+def test_a_store_behind_a_link_is_not_followed_and_told_once(
+    filled: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = filled.watch("pets", interval=0)
+    folder = Path(filled.folder, "models", "pets")
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    with caplog.at_level(logging.WARNING, "edge_infer.store"):
+        wait_for(lambda: model.predict(ROW) == pytest.approx(answer("1.0.0")) and bool(caplog.records))
+        time.sleep(0.1)
+        model.predict(ROW)
+    assert len(caplog.records) == 1
+    assert "symbolic link" in caplog.text
+    folder.unlink()
+    (tmp_path / "elsewhere").rename(folder)
+    activate(filled, "1.1.0")
+    wait_for(lambda: model.predict(ROW) == pytest.approx(answer("1.1.0")))
+
+
 def test_a_removed_model_goes_on_answering_where_it_is_watched(filled: Store) -> None:
     model = filled.watch("pets", interval=0)
     filled.remove("pets")
