@@ -30,7 +30,8 @@ SHORT_TESTS: Final = (
     *("tests/runtime/test_predict.py", "tests/runtime/test_prepared.py", "tests/cli/test_doctor.py"),
 )
 FULL_TESTS: Final = (
-    *("tests/compat", "tests/runtime", "tests/store", "tests/hostile", "tests/encryption", "tests/signing"),
+    *("tests/compat", "tests/runtime", "tests/hostile", "tests/encryption", "tests/signing"),
+    *(f"tests/store/test_{name}.py" for name in ("encrypted", "schemas", "store", "trust")),
     *(f"tests/cli/test_{name}.py" for name in ("doctor", "goldens", "light", "predict", "signing", "store", "stream")),
 )
 
