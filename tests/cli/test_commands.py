@@ -16,7 +16,10 @@ from edge_infer.cli.main import _is_interrupt
 from edge_infer.cli.options import HOT
 from tests.cli.conftest import RECORD, ROOT, Run, classifier_bytes, classifier_manifest, fresh
 
-COMMANDS = ["convert", "predict", "stream", "inspect", "verify", "keygen", "sign", "encrypt", "bench", "bundle", "demo"]
+COMMANDS = [
+    *("convert", "predict", "stream", "inspect", "verify", "keygen", "sign", "encrypt", "bench", "demo", "publish"),
+    "bundle",
+]
 ONE = json.dumps(RECORD, ensure_ascii=False)
 NEVER = {"typer", "rich", "pydantic", "click", "onnx", "sklearn", "pandas", "pyarrow", "skl2onnx"}
 SELDOM = {"csv", "argparse", "logging", "difflib", "hashlib", "textwrap"}  # unless numpy or onnxruntime load them
@@ -144,7 +147,7 @@ def test_help_has_an_example_within_80_columns(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["predict", "inspect", "verify", "convert", "bench", "keygen", "sign", "encrypt", "bundle"]
+    "command", ["predict", "inspect", "verify", "convert", "bench", "keygen", "sign", "encrypt", "publish", "bundle"]
 )
 def test_help_documents_json(command: str) -> None:
     text = " ".join(fresh(command, "--help").out.split())
