@@ -45,6 +45,14 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "predict"
 
 
+def test_makefile_says_when_there_is_no_onnxruntime(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE, tmp_path / "c", ignore=shutil.ignore_patterns("predict"))
+    command = ["make", "PYTHON=false"]
+    built = subprocess.run(command, cwd=tmp_path / "c", capture_output=True, text=True, check=False)
+    assert built.returncode == 2
+    assert built.stderr.startswith("false has no onnxruntime: make PYTHON=/path/to/python\n")
+
+
 def run(program: Path, *words: object, given: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
     command = [str(program), *map(str, words)]
     done = subprocess.run(
