@@ -16,6 +16,7 @@ from benchmarks import (
     resources,
     start_up,
     string_entry,
+    swap,
 )
 from benchmarks.measure import FULL, QUICK
 from benchmarks.picture import write_picture
@@ -32,6 +33,7 @@ PARTS = {
     "resources": resources.run,
     "string_entry": string_entry.run,
     "large_models": large_models.run,
+    "swap": swap.run,
 }
 
 

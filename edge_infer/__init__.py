@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edge_infer.errors import EdgeInferError, InputError
     from edge_infer.model import Model, load
     from edge_infer.options import SessionOptions
+    from edge_infer.store.watched import Watched, watch
     from edge_infer.verification import Check, verify
 
 __all__ = [
@@ -28,10 +29,12 @@ __all__ = [
     "InputError",
     "Model",
     "SessionOptions",
+    "Watched",
     "__version__",
     "load",
     "read_artifact",
     "verify",
+    "watch",
 ]
 
 _HOMES = {
@@ -41,9 +44,11 @@ _HOMES = {
     "InputError": "errors",
     "Model": "model",
     "SessionOptions": "options",
+    "Watched": "store.watched",
     "load": "model",
     "read_artifact": "artifact",
     "verify": "verification",
+    "watch": "store.watched",
 }
 
 

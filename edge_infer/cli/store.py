@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from edge_infer.cli.console import Grid, dumps, printable, show_grid, wrapped, write
+from edge_infer.cli.shadows import shadow_facts, shadow_objects
 from edge_infer.errors import DamagedStoreError, UsageError
 from edge_infer.store import Installed, Store
 from edge_infer.store.gate import Limits
 from edge_infer.store.here import machine_fingerprint, moment
 from edge_infer.store.state import Event, Refusal, Release, State, plain
 from edge_infer.store.trial import Terms, Trial, advanced, parse_terms
+from edge_infer.store.updates import read_known
 
 __all__ = [
     "activate",
@@ -99,7 +101,7 @@ def list_models(*, json: bool) -> int:
     store = Store()
     states, damaged = _all(store)
     if json:
-        write(dumps({"store": store.folder, "models": [_state_object(state) for state in states], "damaged": damaged}))
+        write(dumps(_store_object(store, states, damaged)))
         return int(bool(damaged))
     if not states and not damaged:
         write(f"no model is installed in {store.folder}; edge-infer install FILE")
@@ -114,7 +116,7 @@ def status(*, name: str | None, json: bool) -> int:
     store = Store()
     states, damaged = ([store.state(name)], {}) if name else _all(store)
     if json:
-        write(dumps({"store": store.folder, "models": [_state_object(state) for state in states], "damaged": damaged}))
+        write(dumps(_store_object(store, states, damaged)))
         return int(bool(damaged))
     if not states and not damaged:
         write(f"no model is installed in {store.folder}; edge-infer install FILE")
@@ -122,7 +124,11 @@ def status(*, name: str | None, json: bool) -> int:
     for position, state in enumerate(states):
         if position:
             write()
-        _card(state, fingerprint, store.damage(state.name))
+        _card(state, fingerprint, store.damage(state.name), shadow_facts(store, state.name))
+    last = read_known(store.files).last
+    if last is not None and not name:
+        told = f"{_minute(last.when)} UTC ({_ago(last.when)}) from {last.source}, {last.channel}: {last.result}"
+        write(f"\nlast update  {wrapped(told, 2)}")
     return _show_damaged(damaged)
 
 
@@ -243,8 +249,8 @@ def _told(name: str, release: Release, what: str, json: bool) -> int:
     return 0
 
 
-def _card(state: State, fingerprint: str, damage: str | None) -> None:
-    """What runs, since when, what came before, what was refused and why."""
+def _card(state: State, fingerprint: str, damage: str | None, shadows: list[str]) -> None:
+    """What runs, since when, what runs beside it, what came before, what was refused and why."""
     write(f"{state.name} {_active_version(state)}")
     release, before = state.of_digest(state.active), state.of_digest(state.previous)
     if release is not None:
@@ -258,6 +264,8 @@ def _card(state: State, fingerprint: str, damage: str | None) -> None:
             _fact("kept", "encrypted (age); decrypted in memory only")
     if state.trial is not None:
         _fact("on trial", _trial(state.trial))
+    for shadow in shadows:
+        _fact("shadow", shadow)
     _fact("before", before.version if before else "none: there is nothing to roll back to")
     others = [each for each in state.releases if each.digest not in (state.active, state.previous)]
     if others:
@@ -339,6 +347,12 @@ def _ago(when: str | None) -> str:
 
 def _release_object(release: Release) -> dict[str, Any]:
     return release._asdict() | {"health": [health._asdict() for health in release.health]}
+
+
+def _store_object(store: Store, states: list[State], damaged: dict[str, str]) -> dict[str, Any]:
+    last = read_known(store.files).last
+    models = [_state_object(state) | shadow_objects(store, state.name) for state in states]
+    return {"store": store.folder, "models": models, "damaged": damaged, "update": last._asdict() if last else None}
 
 
 def _state_object(state: State) -> dict[str, Any]:

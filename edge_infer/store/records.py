@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from contextlib import suppress
 from typing import Final
@@ -13,7 +14,18 @@ from edge_infer.store.journal import complete, read_journal, shorten
 from edge_infer.store.names import check_name, is_name
 from edge_infer.store.state import MOST_BYTES, Event, Release, State, brief, parse_state, render
 
-__all__ = ["commit", "events_of", "forget", "known_names", "note", "read_state", "read_states", "settle_state", "tell"]
+__all__ = [
+    "commit",
+    "events_of",
+    "forget",
+    "known_names",
+    "note",
+    "read_state",
+    "read_states",
+    "settle_state",
+    "state_status",
+    "tell",
+]
 
 _MODELS: Final = "models"
 
@@ -72,19 +84,26 @@ def commit(
     complete(files, journal, state)
     number = (state.event.number if state.event else 0) + 1
     event = Event(number, now(), who(), action, release.version, release.digest, result, brief(detail))
-    files.replace(_state_file(state.name), render(state._replace(event=event)))
+    note(files, state._replace(event=event))
     with suppress(StoreWriteError):  # it is done; the state holds the event, and the next change completes the journal
         complete(files, journal, state._replace(event=event))
 
 
 def note(files: Files, state: State) -> None:
-    """Write the state where nothing happened that is told, such as a count. For writers."""
-    files.replace(_state_file(state.name), render(state))
+    """Write the state: by itself where nothing happened that is told, such as a count. For writers."""
+    path, data = _state_file(state.name), render(state)
+    parse_state(data, where=files.shown(path))  # nothing is written that could not be read
+    files.replace(path, data)
 
 
 def events_of(files: Files, state: State) -> list[Event]:
     """What happened to a model, the oldest event first."""
     return read_journal(files, _journal(state.name), state)
+
+
+def state_status(files: Files, name: str) -> os.stat_result | None:
+    """Of the file that holds a model's state, which is another one after each change; None where there is none."""
+    return files.status(*_state_file(name))
 
 
 def settle_state(files: Files, name: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_infer.store import Store
 from tests.cli.conftest import fresh
 from tests.store.releases import ROW, answer, artifact
 
@@ -198,3 +199,32 @@ def test_a_trial_that_makes_no_sense_changes_nothing(folder: Path) -> None:
         ran = fresh("install", "pets-1.1.0.onnx", *arguments)
         assert (ran.code, words in ran.err) == (2, True), ran.err
     assert "1.1.0" not in fresh("list").out
+
+
+def test_status_shows_how_a_shadow_did(folder: Path) -> None:
+    fresh("install", "pets-1.0.0.onnx")
+    fresh("install", "pets-1.1.0.onnx", "--only-add")
+    with Store().watch("pets", shadow="pets@1.1.0", sample=1.0) as model:
+        for _ in range(3):
+            model.predict(ROW)
+    shown = fresh("status", "pets").out
+    assert "shadow    1.1.0: 3 rows, 0 % agree, largest difference 10; p50" in shown
+    assert "µs (active" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    (told,) = json.loads(fresh("status", "--json").out)["models"][0]["shadows"]
+    assert (told["version"], told["rows"], told["share"]) == ("1.1.0", 3, 0.0)
+    assert told["mean"] == pytest.approx(10)
+    assert told["seconds"]["candidate"]["p50"] > 0
+
+
+def test_a_damaged_record_of_a_shadow_is_shown_and_pruned(folder: Path) -> None:
+    fresh("install", "pets-1.0.0.onnx")
+    digest = json.loads(fresh("status", "--json").out)["models"][0]["digest"]
+    record = folder / "home" / "models" / "pets" / f"shadow-{digest[:12]}.json"
+    record.write_text('{"format": 1}', encoding="utf-8")
+    shown = fresh("status", "pets")
+    assert (shown.code, shown.err) == (0, "")
+    assert "shadow    DAMAGED: " in shown.out
+    assert "edge-infer prune" in json.loads(fresh("status", "--json").out)["models"][0]["shadows_damaged"]
+    assert fresh("prune").code == 0
+    assert "shadow" not in fresh("status", "pets").out
