@@ -29,9 +29,9 @@ function tellRuntime(state, text) {
 }
 
 async function loadModel(manifest) {
-  const wasm = part("runtime").then(unpacked);
-  const bytes = isSingleFile() ? part("model").then(unpacked) : part("model");
-  const model = await Model.load(manifest, await bytes, await wasm);
+  const packed = isSingleFile() ? part("model").then(unpacked) : part("model");
+  const [bytes, wasm] = await Promise.all([packed, part("runtime").then(unpacked)]);
+  const model = await Model.load(manifest, bytes, wasm);
   tellRuntime("ready", "Model loaded");
   return model;
 }
