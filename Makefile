@@ -9,8 +9,9 @@ STAMP := $(VENV)/.installed
 BIN := $(VENV)/bin
 LOWEST := requirements/lowest.lock
 INTEROP := requirements/interop.lock
-SPAN_TESTS := tests/compat tests/encryption tests/signing tests/runtime/test_split_trees.py tests/convert/boosters \
+SPAN_TESTS := tests/compat tests/encryption tests/signing tests/update/test_publish.py tests/runtime/test_split_trees.py tests/convert/boosters \
     tests/convert/operators/test_trees.py tests/convert/passes/test_trees.py \
+    tests/update/test_update.py \
     $(addprefix tests/convert/test_,differential.py gate.py schema.py structural_proof.py)
 GOLDEN_TESTS = $(shell grep -rl --include='test_*.py' update_goldens tests)
 PIP_QUIET := -qq --disable-pip-version-check --no-input
@@ -50,7 +51,7 @@ demo: $(STAMP) ## Train, convert, prove and run a small model
 	@$(BIN)/edge-infer demo
 
 test: $(STAMP) ## Run all tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 check: $(STAMP) ## Check format, lint and types
 	@failed=0; \

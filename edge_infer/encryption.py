@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from edge_infer.errors import DecryptionError, KeyFileError, LimitError, UsageError
-from edge_infer.extras import needs_secure
+from edge_infer.extras import needs
 from edge_infer.limits import LIMITS, Limits
 from edge_infer.private_files import read_private, write_new
 
-with needs_secure("pyrage", "encrypting and decrypting"):
+with needs("secure", "pyrage", "encrypting and decrypting"):
     import pyrage
 
 __all__ = ["decrypt", "encrypt", "generate_identity", "read_identities"]

@@ -22,7 +22,9 @@ EdgeInferError
 │   ├── UnsafePathError              a name or a file that could lead out of it
 │   ├── DamagedStoreError            what it holds is not what it wrote
 │   ├── StoreWriteError              the disk is full, read-only or another user's
-│   └── RefusedError                 a release that may not become active; `kind` says why
+│   ├── RefusedError                 a release that may not become active; `kind` says why
+│   └── UpdateError                  what a repository of updates offers cannot be taken; `kind` says why
+├── PublishError (RuntimeError)      whoever publishes: the repository of updates cannot take what is asked
 ├── MissingExtraError (ImportError)  whoever installed: an optional dependency is not there
 └── ConversionError (ValueError)     the converter's user
     ├── UnsupportedModelError        a step that cannot be expressed, with the remedy
@@ -59,6 +61,7 @@ __all__ = [
     "NotAModelError",
     "NotInstalledError",
     "ParityError",
+    "PublishError",
     "RefusedError",
     "RuntimeFitError",
     "SchemaError",
@@ -68,6 +71,7 @@ __all__ = [
     "UnsafePathError",
     "UnsupportedModelError",
     "UntrustedSourceError",
+    "UpdateError",
     "UsageError",
     "VerificationError",
 ]
@@ -240,7 +244,8 @@ class StoreWriteError(StoreError):
 class RefusedError(StoreError):
     """A release that may not become active.
 
-    kind: "older", "breaking", "unhealthy", "slow", "trial", "revoked", "unsigned" or "other".
+    kind: "older", "breaking", "unhealthy", "slow", "trial", "revoked", "unsigned", "before" (it was refused before) or
+    "other".
     """
 
     def __init__(self, kind: str, reason: str) -> None:
@@ -249,6 +254,27 @@ class RefusedError(StoreError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.kind, self.reason)
+
+
+class UpdateError(StoreError):
+    """What a repository of updates offers cannot be taken; nothing of it was installed.
+
+    kind: "root" (none is trusted, or another), "signature" (not by enough of the trusted keys), "expired" (a frozen
+    repository), "older" (metadata before that of the last update), "mixed" (a file that does not fit the others),
+    "endless" (more data than there should be, or it takes too long), "oversized" (above a limit), "absent" (no such
+    file, channel or model), "unsafe" (a name or link that leads elsewhere) or "unreachable".
+    """
+
+    def __init__(self, kind: str, reason: str) -> None:
+        self.kind, self.reason = kind, reason
+        super().__init__(reason)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.kind, self.reason)
+
+
+class PublishError(EdgeInferError, RuntimeError):
+    """A repository of updates cannot take what is asked, or is none that edge-infer wrote; nothing was changed."""
 
 
 class MissingExtraError(EdgeInferError, ImportError):

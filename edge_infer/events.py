@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["tell"]
+__all__ = ["report_event"]
 
 
-def tell(part: str, message: str) -> None:
+def report_event(part: str, message: str) -> None:
     """A warning of the logger `edge_infer.PART`. Imported late: most processes have nothing to tell."""
     import logging
 

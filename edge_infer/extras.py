@@ -1,4 +1,4 @@
-"""The extra `secure`: what to say where a package of it is not installed."""
+"""Packages of extras: what to say where one is not installed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from contextlib import contextmanager
 
 from edge_infer.errors import MissingExtraError
 
-__all__ = ["needs_secure"]
+__all__ = ["needs"]
 
 
 @contextmanager
-def needs_secure(module: str, purpose: str) -> Iterator[None]:
+def needs(extra: str, module: str, purpose: str) -> Iterator[None]:
     """Around the import of `module`: MissingExtraError with the pip command where it is not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != module:  # a broken install is shown as such
             raise
-        raise MissingExtraError(module, "secure", purpose) from error
+        raise MissingExtraError(module, extra, purpose) from error

@@ -124,8 +124,7 @@ class Model:
         self._prepared = self._prepare()
         self._observer = observer
         if observer is not None:
-            for name in self.methods:
-                vars(self)[name] = observed(name, getattr(self, name), observer)
+            self._be_observed(observer)
 
     def _prepare(self) -> list[Prepared]:
         """The short way of each method that has one, set on this model in place of the method of the class."""
@@ -139,6 +138,19 @@ class Model:
             vars(self)[name] = way.answer
             made.append(way)
         return made
+
+    def _be_observed(self, observer: Observer) -> None:
+        """What is observed does not know its model either: see `Method`."""
+        for name in self.methods:
+            answer: Callable[[Any], Any] = vars(self).get(name) or self._methods.get(name) or self._log_proba()
+            vars(self)[name] = observed(name, answer, observer, getattr(type(self), name).__doc__)
+        graphs = self._graphs
+        run = observed("run", lambda asked: _run(graphs, *asked), observer, type(self).run.__doc__)
+        vars(self)["run"] = lambda feeds, outputs=None: run((feeds, outputs))
+
+    def _log_proba(self) -> Callable[[Any], Any]:
+        probabilities = self._methods["predict_proba"]
+        return lambda data: _logarithms(probabilities(data))
 
     # --- answers ---
 
@@ -159,9 +171,7 @@ class Model:
     @_IfConverted
     def predict_log_proba(self, data: Any) -> Any:
         """The natural logarithm of `predict_proba`."""
-        probabilities = self._answer("predict_proba", data)
-        with np.errstate(divide="ignore"):
-            return [np.log(p) for p in probabilities] if isinstance(probabilities, list) else np.log(probabilities)
+        return _logarithms(self._answer("predict_proba", data))
 
     @_IfConverted
     def decision_function(self, data: Any) -> Any:
@@ -184,10 +194,7 @@ class Model:
         Raises:
             InferenceError: onnxruntime refuses the feeds.
         """
-        whole = self._graphs.whole
-        names = list(whole.outputs) if outputs is None else list(outputs)
-        arrays = whole.run(names, {name: np.asarray(value) for name, value in feeds.items()})
-        return dict(zip(names, arrays, strict=True))
+        return _run(self._graphs, feeds, outputs)
 
     def _answer(self, method: str, data: Any, graphs: Graphs | None = None) -> Any:
         """The careful way. `graphs`: in place of the model's own."""
@@ -253,13 +260,13 @@ class Model:
 
     def close(self) -> None:
         """Release the session's memory now rather than when the model is collected."""
+        if self._observer is not None:
+            self._observer.closed()  # first: a call of another thread that comes too late is no failure of the model
         self._graphs.close()
-        for name in self.methods:
+        for name in (*self.methods, "run"):
             vars(self).pop(name, None)  # the class's own says that the model is closed
         for way in self._prepared:
             way.close()
-        if self._observer is not None:
-            self._observer.closed()
 
     def __enter__(self) -> Self:
         return self
@@ -267,10 +274,24 @@ class Model:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:
+            self._observer = None  # it hears of the end when that of the program is known
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickle, (self._origin, self._artifact.digest, tuple(self._options), self._artifact.identity)
+
+
+def _run(graphs: Graphs, feeds: dict[str, Any], outputs: Sequence[str] | None) -> dict[str, NDArray[Any]]:
+    whole = graphs.whole
+    names = list(whole.outputs) if outputs is None else list(outputs)
+    arrays = whole.run(names, {name: np.asarray(value) for name, value in feeds.items()})
+    return dict(zip(names, arrays, strict=True))
+
+
+def _logarithms(probabilities: Any) -> Any:
+    with np.errstate(divide="ignore"):
+        return [np.log(p) for p in probabilities] if isinstance(probabilities, list) else np.log(probabilities)
 
 
 def _known(options: SessionOptions) -> SessionOptions:

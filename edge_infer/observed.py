@@ -12,8 +12,8 @@ Answer = Callable[[Any], Any]
 
 
 class Observer(Protocol):
-    """Told of each call of a model's methods (not of `run`), by the thread that called, before the caller has its
-    answer. What it raises, the caller gets."""
+    """Told of each call of a model's methods, by the thread that called, before the caller has its answer. What it
+    raises, the caller gets."""
 
     def answered(self, method: str, data: Any, answer: Any, seconds: float) -> None:
         """A call that gave an answer."""
@@ -25,8 +25,8 @@ class Observer(Protocol):
         """There will be no more calls."""
 
 
-def observed(method: str, answer: Answer, observer: Observer) -> Answer:
-    """A method of a model, with its name and its docstring, whose calls the observer is told of."""
+def observed(method: str, answer: Answer, observer: Observer, doc: str | None) -> Answer:
+    """A method of a model whose calls the observer is told of; of `run`, `data` is (feeds, outputs)."""
 
     def call(data: Any) -> Any:
         start = perf_counter()
@@ -38,5 +38,5 @@ def observed(method: str, answer: Answer, observer: Observer) -> Answer:
         observer.answered(method, data, found, perf_counter() - start)
         return found
 
-    call.__name__, call.__doc__ = method, answer.__doc__
+    call.__name__, call.__doc__ = method, doc
     return call

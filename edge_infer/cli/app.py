@@ -62,7 +62,9 @@ class Precision(StrEnum):
 
 def run_app(args: list[str]) -> int:
     """Parse and run; the exit code. Usage errors and help are typer's own."""
-    import edge_infer.cli.store_app  # noqa: F401  # adds its commands
+    import edge_infer.cli.publish_app
+    import edge_infer.cli.store_app
+    import edge_infer.cli.update_app  # noqa: F401  # each adds its commands
 
     try:
         typer.main.get_command(app)(args, prog_name="edge-infer")

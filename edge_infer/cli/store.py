@@ -14,6 +14,7 @@ from edge_infer.store.gate import Limits
 from edge_infer.store.here import machine_fingerprint, moment
 from edge_infer.store.state import Event, Refusal, Release, State, plain
 from edge_infer.store.trial import Terms, Trial, advanced, parse_terms
+from edge_infer.store.updates import read_known
 
 __all__ = [
     "activate",
@@ -100,7 +101,7 @@ def list_models(*, json: bool) -> int:
     store = Store()
     states, damaged = _all(store)
     if json:
-        write(dumps({"store": store.folder, "models": [_state_object(state) for state in states], "damaged": damaged}))
+        write(dumps(_store_object(store, states, damaged)))
         return int(bool(damaged))
     if not states and not damaged:
         write(f"no model is installed in {store.folder}; edge-infer install FILE")
@@ -115,8 +116,7 @@ def status(*, name: str | None, json: bool) -> int:
     store = Store()
     states, damaged = ([store.state(name)], {}) if name else _all(store)
     if json:
-        models = [_state_object(state) | shadow_objects(store, state.name) for state in states]
-        write(dumps({"store": store.folder, "models": models, "damaged": damaged}))
+        write(dumps(_store_object(store, states, damaged)))
         return int(bool(damaged))
     if not states and not damaged:
         write(f"no model is installed in {store.folder}; edge-infer install FILE")
@@ -125,6 +125,10 @@ def status(*, name: str | None, json: bool) -> int:
         if position:
             write()
         _card(state, fingerprint, store.damage(state.name), shadow_facts(store, state.name))
+    last = read_known(store.files).last
+    if last is not None and not name:
+        told = f"{_minute(last.when)} UTC ({_ago(last.when)}) from {last.source}, {last.channel}: {last.result}"
+        write(f"\nlast update  {wrapped(told, 2)}")
     return _show_damaged(damaged)
 
 
@@ -343,6 +347,12 @@ def _ago(when: str | None) -> str:
 
 def _release_object(release: Release) -> dict[str, Any]:
     return release._asdict() | {"health": [health._asdict() for health in release.health]}
+
+
+def _store_object(store: Store, states: list[State], damaged: dict[str, str]) -> dict[str, Any]:
+    last = read_known(store.files).last
+    models = [_state_object(state) | shadow_objects(store, state.name) for state in states]
+    return {"store": store.folder, "models": models, "damaged": damaged, "update": last._asdict() if last else None}
 
 
 def _state_object(state: State) -> dict[str, Any]:

@@ -35,7 +35,8 @@ Example:
   edge-infer status titanic
 
 --json prints one object: store, models (a list of: name, active, digest, since, previous, releases,
-trial, refusals), damaged (names with the reason why their state cannot be read)."""
+trial, refusals), damaged (names with the reason why their state cannot be read), update (the last
+one: when, source, channel, result)."""
 
 _LIST_HELP = """\
 List the models in the store, their active releases and the others.
@@ -51,8 +52,8 @@ Make an installed release the active one.
 
 With --trial it must be confirmed, or else the release before it is active again: by `edge-infer
 mark-good`, or by itself once it has given so many answers within the limits. It goes back when more
-calls fail than --trial-errors, when its time is over, and when three processes that ran it ended
-without closing it (crashed or killed). Time in which the device is off does not count.
+calls fail than --trial-errors, when its time is over, and when three processes crashed or were killed
+in their first minute with it. Time in which the device is off does not count.
 
 Example:
 
@@ -93,7 +94,7 @@ Example:
 --json prints one object: removed, a list of releases."""
 
 _PRUNE_HELP = """\
-Remove older releases that nothing needs, and what crashes left behind.
+Remove older releases that nothing needs, what crashes left behind, and unfinished downloads.
 
 The active release, those that were active before it, and newer ones stay.
 

@@ -7,11 +7,11 @@ from hashlib import sha256
 from typing import Final
 
 from edge_infer.errors import KeyFileError, UsageError
-from edge_infer.extras import needs_secure
+from edge_infer.extras import needs
 from edge_infer.limits import LIMITS
 from edge_infer.private_files import read_private, write_new
 
-with needs_secure("cryptography", "signing and verifying"):
+with needs("secure", "cryptography", "signing and verifying"):
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -122,6 +122,11 @@ class PrivateKey:
         if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name not in _HASHES:
             raise KeyFileError(f"{source}: expected a key on the {_CURVES}, got another kind")
         return cls(key)
+
+    @property
+    def elliptic(self) -> ec.EllipticCurvePrivateKey:
+        """As the package cryptography has it, for other formats than edge-infer's own."""
+        return self._key
 
     def sign(self, message: bytes) -> bytes:
         """The ECDSA signature of `message`, in DER."""

@@ -18,11 +18,11 @@ from edge_infer.errors import (
 )
 from edge_infer.store import gate, here, schemas
 from edge_infer.store.artifacts import Identity, read_artifact_of
-from edge_infer.store.changes import check_order, refused
+from edge_infer.store.changes import check_order, kept_reason, refused
 from edge_infer.store.files import Files
 from edge_infer.store.gate import Limits
 from edge_infer.store.records import commit, known_names, read_state
-from edge_infer.store.state import Health, Release, State
+from edge_infer.store.state import Health, Refusal, Release, State
 
 __all__ = [
     "Allowed",
@@ -32,6 +32,7 @@ __all__ = [
     "note_refusal",
     "note_unsigned",
     "refuse_again",
+    "standing_refusal",
 ]
 
 
@@ -49,7 +50,8 @@ def check_follows(
 
     Raises:
         RefusedError: it may not follow it.
-        UsageError, KeyFileError, DecryptionError: the active one is encrypted, and not for this identity.
+        UsageError, KeyFileError, DecryptionError: the active one is encrypted, and not for this identity; where callers
+            may break, nothing is compared.
     """
     if state is None:
         return []
@@ -68,7 +70,9 @@ def check_follows(
     try:
         manifest = read_artifact_of(files, active, identity).manifest
     except (UsageError, KeyFileError, DecryptionError):
-        raise
+        if not allowed.breaking:
+            raise
+        return None
     except (EdgeInferError, FileNotFoundError):  # a damaged one is no measure, and is to be replaced
         return None
     changes = schemas.compare(manifest, artifact.manifest)
@@ -85,18 +89,22 @@ def check_follows(
 def refuse_again(files: Files, name: str, release: Release, limits: Limits | None) -> None:
     """Raises RefusedError where a release failed here before, and nothing has changed since."""
     state = read_state(files, name)
-    if state is None:
-        return
-    healthy = (state.of_digest(release.digest) or release).works_on(here.machine_fingerprint())
-    kinds = ("trial",) if healthy else ("trial", "unhealthy")
-    for refusal in state.refusals:
-        known = refusal.digest == release.digest and refusal.kind in kinds
-        if known and refusal.circumstances == circumstances_of(limits):
-            raise RefusedError(
-                refusal.kind,
-                f"{name}@{release.version} was refused at {refusal.when}, and nothing has changed since: "
-                f"{refusal.reason}",
-            )
+    refusal = standing_refusal(state, release.digest, limits) if state is not None else None
+    if refusal is not None:
+        raise RefusedError(
+            refusal.kind,
+            f"{name}@{release.version} was refused at {refusal.when}, and nothing has changed since: {refusal.reason}",
+        )
+
+
+def standing_refusal(state: State, digest: str, limits: Limits | None) -> Refusal | None:
+    """Of a release that failed here, and nothing has changed since."""
+    machine, known = here.machine_fingerprint(), state.of_digest(digest)
+    now = {"trial": machine}
+    if known is None or not known.works_on(machine):
+        now["unhealthy"] = circumstances_of(limits)
+    found = [each for each in state.refusals if each.digest == digest and now.get(each.kind) == each.circumstances]
+    return found[-1] if found else None
 
 
 def health_of(files: Files, name: str, release: Release, data: bytes, limits: Limits | None) -> Health:
@@ -118,7 +126,7 @@ def note_refusal(files: Files, name: str, release: Release, error: RefusedError,
             if state is None:
                 return
             state = refused(state, release, error, circumstances_of(limits))
-            commit(files, state, "install", release, result="refused", detail=error.reason)
+            commit(files, state, "install", release, result="refused", detail=kept_reason(release, error))
     except StoreWriteError:
         pass  # the refusal itself is what the caller must see
 

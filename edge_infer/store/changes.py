@@ -14,6 +14,7 @@ __all__ = [
     "activated",
     "check_order",
     "confirmed",
+    "kept_reason",
     "refused",
     "rolled_back",
     "superseded",
@@ -44,6 +45,8 @@ def activated(state: State, release: Release, trial: Trial | None = None) -> Sta
     if highest == _order(release):
         state = state._replace(highest=release.release, highest_version=release.version)
     refusals = tuple(each for each in state.refusals if (each.digest, each.kind) != (release.digest, "trial"))
+    if trial is not None and state.trial is not None and state.active == release.digest:  # its processes go on
+        trial = state.trial if trial.terms == state.trial.terms else trial._replace(starts=state.trial.starts)
     state = state._replace(active=release.digest, since=since, history=history, refusals=refusals)
     return state._replace(trial=trial if history else None)
 
@@ -100,9 +103,17 @@ def without_key(state: State, fingerprint: str) -> State:
 
 def refused(state: State, release: Release, error: EdgeInferError, circumstances: str) -> State:
     kind = error.kind if isinstance(error, RefusedError) else "damaged"
-    refusal = Refusal(release.digest, release.version, kind, brief(str(error)), now(), circumstances)
+    refusal = Refusal(release.digest, release.version, kind, kept_reason(release, error), now(), circumstances)
     others = [each for each in state.refusals if (each.digest, each.kind) != (release.digest, kind)]
     return state._replace(refusals=(*others, refusal)[-_KEPT_REFUSALS:])
+
+
+def kept_reason(release: Release, error: EdgeInferError) -> str:
+    """What is written down: of an encrypted release nothing that a check has read in it."""
+    kind = error.kind if isinstance(error, RefusedError) else ""
+    if release.encrypted is not None and kind in ("unhealthy", "breaking"):
+        return f"{kind}; the reason is not kept, since the model is encrypted"
+    return brief(str(error))
 
 
 def _order(release: Release) -> tuple[int, Any]:

@@ -92,6 +92,17 @@ class Files:
                 file.seek(max(0, status.st_size - most))
                 return file.read(most)
 
+    def pieces(self, *path: str, start: int = 0, size: int) -> Iterator[bytes]:
+        """The bytes of a file from `start` on, at most `size` at a time. Raises FileNotFoundError, UnsafePathError."""
+        with self._folder(path[:-1]) as folder:
+            descriptor = self._open(folder, path, os.O_RDONLY | _BINARY | _NO_FOLLOW)
+        with open(descriptor, "rb", buffering=0) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise UnsafePathError(f"{self.shown(path)}: expected a file")
+            file.seek(start)
+            while piece := file.read(size):
+                yield piece
+
     def names(self, *path: str) -> list[str]:
         """What a folder holds, in order; nothing where it is not there."""
         try:
@@ -141,6 +152,23 @@ class Files:
 
     def append(self, path: Path, line: bytes) -> None:
         """A line more at the end of a file, behind the end of the last one where a crash has left it open."""
+        with self._appending(path) as descriptor:
+            self._write(descriptor, path, line if _ends_whole(descriptor) else b"\n" + line)
+
+    def extend(self, path: Path, data: bytes, *, at: int) -> None:
+        """These bytes stand behind the first `at` of a file, which it must have, from now on.
+
+        Raises:
+            StoreWriteError: it has more or fewer, since another process changes it.
+        """
+        with self._appending(path) as descriptor:
+            if os.fstat(descriptor).st_size != at:
+                raise StoreWriteError(f"{self.shown(path)}: another process has just changed it; try again")
+            self._write(descriptor, path, data)
+
+    @contextmanager
+    def _appending(self, path: Path) -> Iterator[int]:
+        """A descriptor that writes at a file's end; a file that is made here lasts afterwards."""
         self._make_folders((*path[:-1],))
         with self._telling(path), self._folder(path[:-1]) as folder:
             created = self.status(*path) is None
@@ -148,8 +176,7 @@ class Files:
             try:
                 if created:
                     self._done(Step("create", path))
-                data = line if created or _ends_whole(descriptor) else b"\n" + line
-                self._write(descriptor, path, data)
+                yield descriptor
             finally:
                 os.close(descriptor)
             if created:
@@ -171,16 +198,22 @@ class Files:
             self._flush_folder(path[:-1])
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """One writer at a time, of all processes; the system lets go of the lock of one that dies."""
-        self._make_folders((TEMPORARY,))
-        with self._telling((_LOCK,)), self._folder(()) as folder:
-            descriptor = self._open(folder, (_LOCK,), os.O_RDWR | os.O_CREAT | _NO_FOLLOW, _PRIVATE)
+    def locked(self, patience: float | None = None, *, path: Path = (_LOCK,)) -> Iterator[None]:
+        """One writer at a time, of all processes; the system lets go of the lock of one that dies.
+
+        path: the file that is locked, for those who take turns in something else than writing.
+
+        Raises StoreWriteError where another has it for more than `patience` seconds, a minute if nothing is said.
+        """
+        self._make_folders((TEMPORARY,), (*path[:-1],))
+        with self._telling(path), self._folder(path[:-1]) as folder:
+            descriptor = self._open(folder, path, os.O_RDWR | os.O_CREAT | _NO_FOLLOW, _PRIVATE)
         try:
-            self._wait_for(descriptor)
+            self._wait_for(descriptor, _LOCK_SECONDS if patience is None else patience)
             yield
         finally:
-            os.close(descriptor)  # which unlocks
+            _unlock(descriptor)  # a child that was forked meanwhile has the descriptor too
+            os.close(descriptor)
 
     def hold(self, path: Path) -> int:
         """Make a file that this process holds until the descriptor, which is given, is closed: at the latest when the
@@ -189,14 +222,19 @@ class Files:
         with self._telling(path), self._folder(path[:-1]) as folder:
             descriptor = self._open(folder, path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, _PRIVATE)
         self._done(Step("create", path))
-        self._wait_for(descriptor)
+        _locks(descriptor)  # nobody else knows of it
         return descriptor
+
+    def let_go(self, descriptor: int) -> None:
+        """Of what `hold` gave."""
+        _unlock(descriptor)
+        os.close(descriptor)
 
     def is_held(self, path: Path) -> bool:
         """Whether a process that still runs holds it. For writers."""
         try:
             with self._folder(path[:-1]) as folder:
-                descriptor = self._open(folder, path, os.O_RDWR | _NO_FOLLOW)
+                descriptor = self._open(folder, path, os.O_RDONLY | _NO_FOLLOW)
         except FileNotFoundError:
             return False
         try:
@@ -206,12 +244,12 @@ class Files:
 
     # --- steps ---
 
-    def _wait_for(self, descriptor: int) -> None:
-        until = time.monotonic() + _LOCK_SECONDS
+    def _wait_for(self, descriptor: int, patience: float) -> None:
+        until = time.monotonic() + patience
         while not _locks(descriptor):
             if time.monotonic() > until:
                 raise StoreWriteError(
-                    f"{self.shown((_LOCK,))}: another process has been changing the store for {_LOCK_SECONDS:g} s; "
+                    f"{self.shown((_LOCK,))}: another process has been changing the store for {patience:g} s; "
                     "try again when it has ended"
                 )
             time.sleep(0.005)
@@ -408,3 +446,10 @@ def _locks(descriptor: int) -> bool:
     except (BlockingIOError, PermissionError):
         return False
     return True
+
+
+def _unlock(descriptor: int) -> None:
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -25,14 +25,15 @@ from edge_infer.model import Model
 from edge_infer.options import SessionOptions
 from edge_infer.store import here
 from edge_infer.store.admission import circumstances_of, health_of, refuse_again
-from edge_infer.store.artifacts import Identity, read_artifact_of
-from edge_infer.store.changes import refused, rolled_back, with_release
+from edge_infer.store.artifacts import Identity, path_of, read_artifact_of
+from edge_infer.store.changes import kept_reason, refused, rolled_back, with_release
+from edge_infer.store.counting import Tracker, track
 from edge_infer.store.files import Files
-from edge_infer.store.lookup import chosen, gone, state_of
+from edge_infer.store.lookup import chosen, missing, state_of
 from edge_infer.store.names import Reference, parse_reference
-from edge_infer.store.on_trial import Tracker, begin
 from edge_infer.store.records import commit, read_state
 from edge_infer.store.state import Release, State
+from edge_infer.store.trial import advanced, failure
 
 __all__ = ["StoreWarning", "last_usable", "listener", "load", "usable"]
 
@@ -63,9 +64,10 @@ def load(files: Files, reference: str, options: SessionOptions | None, identity:
         try:
             return _loaded(files, wanted.name, release, options, identity, tracker)
         except FileNotFoundError:
-            if state_of(files, wanted.name).of_digest(release.digest) is None:  # removed since its name was read
+            now = state_of(files, wanted.name).of_digest(release.digest)
+            if now is None or path_of(now) != path_of(release):  # removed, or encrypted anew, since its name was read
                 continue
-            error = gone(files, release)
+            error = missing(files, release)
         except _UNUSABLE as told:
             error = told
         except _BROKEN as told:
@@ -88,7 +90,7 @@ def usable(files: Files, name: str, release: Release, identity: Identity) -> Art
 
 
 def last_usable(files: Files, state: State, identity: Identity) -> Release:
-    """Of those that were active before. Raises NotInstalledError, RefusedError, DamagedStoreError."""
+    """Of those that were active before. Raises NotInstalledError, RefusedError, DamagedStoreError, DecryptionError."""
     error: EdgeInferError = NotInstalledError(
         f"{state.name}: no release was active before this one; nothing to go back to"
     )
@@ -99,8 +101,8 @@ def last_usable(files: Files, state: State, identity: Identity) -> Release:
             usable(files, state.name, release, identity)
             return release
         except FileNotFoundError:
-            error = gone(files, release)
-        except _UNUSABLE as told:
+            error = missing(files, release)
+        except (*_UNUSABLE, DecryptionError) as told:
             error = told
     raise error
 
@@ -115,7 +117,7 @@ def _loaded(
 ) -> Model:
     try:
         return Model(usable(files, name, release, identity), options, observer=tracker)
-    except BaseException:
+    except (EdgeInferError, FileNotFoundError):  # told by the store; all else is the end of most programs
         if tracker is not None:
             tracker.closed()
         raise
@@ -124,16 +126,26 @@ def _loaded(
 def _begin(files: Files, state: State) -> tuple[State, Tracker | None]:
     """The state that loading starts from, the start of a release on trial counted, or its trial lost."""
     try:
-        after, tracker = begin(files, state.name)
+        after, tracker = track(files, state.name)
     except StoreWriteError as error:
-        _warn(f"{state.name}: its trial cannot be counted: {error}")
-        return state, None
+        return _uncounted(state, error), None
     if after is None:  # removed since
         return state_of(files, state.name), None
     if after.active == state.previous and after.refusals != state.refusals:
         back = chosen(after, Reference(state.name)).version
         _warn(f"{after.refusals[-1].reason}; {back} is active again")
     return after, tracker
+
+
+def _uncounted(state: State, error: StoreWriteError) -> State:
+    """For a reader that cannot write: what it can tell of the trial holds for this load only."""
+    assert state.trial is not None
+    reason = failure(advanced(state.trial, here.moment()))
+    if reason is None:
+        _warn(f"{state.name}: its trial cannot be counted: {error}")
+        return state
+    _warn(f"{state.name}: the release on trial failed, and the one before it is loaded: {reason}\n{error}")
+    return rolled_back(state)
 
 
 def _prove(files: Files, name: str, release: Release, data: bytes) -> None:
@@ -161,7 +173,7 @@ def _fall_back(files: Files, name: str, failed: Release, error: EdgeInferError) 
             state = refused(rolled_back(state), failed, error, circumstances_of(None))
             release = state.of_digest(state.active)
             assert release is not None
-            commit(files, state, "fall back", release, detail=str(error))
+            commit(files, state, "fall back", release, detail=kept_reason(failed, error))
     except StoreWriteError as unwritten:
         _warn(f"{name}@{failed.version} failed, and the release before it is loaded: {error}\n{unwritten}")
         return

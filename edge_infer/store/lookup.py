@@ -9,7 +9,7 @@ from edge_infer.store.names import Reference, check_name
 from edge_infer.store.records import read_state, read_states
 from edge_infer.store.state import Release, State
 
-__all__ = ["chosen", "gone", "names_of", "state_of"]
+__all__ = ["chosen", "missing", "names_of", "state_of"]
 
 
 def names_of(files: Files) -> list[str]:
@@ -44,7 +44,7 @@ def chosen(state: State, wanted: Reference, failed: frozenset[str] = frozenset()
     return release
 
 
-def gone(files: Files, release: Release) -> DamagedStoreError:
+def missing(files: Files, release: Release) -> DamagedStoreError:
     """What to raise where the bytes of a release are not there."""
     return DamagedStoreError(f"{files.shown(path_of(release))}: the file is not there; install the release again")
 

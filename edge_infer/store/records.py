@@ -84,14 +84,16 @@ def commit(
     complete(files, journal, state)
     number = (state.event.number if state.event else 0) + 1
     event = Event(number, now(), who(), action, release.version, release.digest, result, brief(detail))
-    files.replace(_state_file(state.name), render(state._replace(event=event)))
+    note(files, state._replace(event=event))
     with suppress(StoreWriteError):  # it is done; the state holds the event, and the next change completes the journal
         complete(files, journal, state._replace(event=event))
 
 
 def note(files: Files, state: State) -> None:
-    """Write the state where nothing happened that is told, such as a count. For writers."""
-    files.replace(_state_file(state.name), render(state))
+    """Write the state: by itself where nothing happened that is told, such as a count. For writers."""
+    path, data = _state_file(state.name), render(state)
+    parse_state(data, where=files.shown(path))  # nothing is written that could not be read
+    files.replace(path, data)
 
 
 def events_of(files: Files, state: State) -> list[Event]:

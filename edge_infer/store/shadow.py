@@ -18,7 +18,7 @@ from random import random
 from typing import Any, Final, NamedTuple
 
 from edge_infer.errors import EdgeInferError, InputError, UsageError
-from edge_infer.events import tell
+from edge_infer.events import report_event
 from edge_infer.histogram import Histogram
 from edge_infer.manifest import Output
 from edge_infer.model import Model
@@ -296,7 +296,7 @@ class _Worker:
         self._next = time.monotonic() + _SECONDS
 
     def _tell(self, message: str) -> None:
-        tell("store", message)
+        report_event("store", message)
 
 
 def _copied(value: Any) -> Any:

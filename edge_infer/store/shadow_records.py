@@ -10,7 +10,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 from edge_infer.errors import DamagedStoreError, FormatError, LimitError, UnsafePathError
-from edge_infer.events import tell
+from edge_infer.events import report_event
 from edge_infer.histogram import Histogram
 from edge_infer.store.agreement import Agreement
 from edge_infer.store.files import Files, Path
@@ -74,7 +74,7 @@ def add(files: Files, name: str, digest: str, against: str, agreement: Agreement
         try:
             known = _read(files, path)
         except (DamagedStoreError, UnsafePathError) as error:
-            tell("store", f"a shadow's record begins anew: {error}")
+            report_event("store", f"a shadow's record begins anew: {error}")
             known = None
         if known is None or not _holds(state, known) or known.digest != digest:
             known = Shadow(digest, release.version, against, now(), now(), Agreement())

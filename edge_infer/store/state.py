@@ -10,7 +10,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 from edge_infer.errors import DamagedStoreError, FormatError, LimitError
-from edge_infer.store.trial import Moment, Terms, Trial
+from edge_infer.store.trial import Moment, Start, Terms, Trial
 from edge_infer.strict_json import Node, parse
 
 __all__ = [
@@ -194,7 +194,7 @@ def _refusal(node: Node) -> Refusal:
 
 
 def _trial(node: Node) -> Trial:
-    at, terms = node.get("at"), node.get("terms")
+    terms = node.get("terms")
     answers, seconds, latency = (terms.find(name) for name in ("answers", "seconds", "latency"))
     counts = {name: node.get(name).integer() for name in ("answers", "errors", "slow", "crashed")}
     return Trial(
@@ -206,7 +206,7 @@ def _trial(node: Node) -> Trial:
             crashes=terms.get("crashes").integer(1),
         ),
         begun=node.get("begun").text(),
-        at=Moment(at.get("boot").text(), at.get("seconds").number()),
+        at=_moment(node.get("at")),
         spent=node.get("spent").number(),
         last_error=node.get("last_error").text(),
         starts=tuple(_start(item) for item in node.get("starts").list(_MOST_RELEASES)),
@@ -214,11 +214,15 @@ def _trial(node: Node) -> Trial:
     )
 
 
-def _start(node: Node) -> str:
-    """It names a file."""
-    if not _START.fullmatch(node.text()):
-        raise node.fail("16 hex digits")
-    return node.text()
+def _start(node: Node) -> Start:
+    name, answered = node.get("name"), node.find("answered")
+    if not _START.fullmatch(name.text()):  # it names a file
+        raise name.fail("16 hex digits")
+    return Start(name.text(), _moment(node.get("begun")), None if answered is None else answered.number())
+
+
+def _moment(node: Node) -> Moment:
+    return Moment(node.get("boot").text(), node.get("seconds").number())
 
 
 def _event(node: Node) -> Event:

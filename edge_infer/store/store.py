@@ -2,60 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from edge_infer.artifact import Artifact, decrypted, is_encrypted, parse_artifact, read_model_file
-from edge_infer.errors import (
-    DamagedStoreError,
-    RefusedError,
-    SignatureError,
-    UnsafePathError,
-    UsageError,
-)
+from edge_infer.errors import DamagedStoreError, RefusedError, UnsafePathError, UsageError
 from edge_infer.model import Model
 from edge_infer.options import SessionOptions
-from edge_infer.store import here, schemas
-from edge_infer.store.admission import (
-    Allowed,
-    check_follows,
-    health_of,
-    note_refusal,
-    note_unsigned,
-    refuse_again,
-)
-from edge_infer.store.artifacts import (
-    Identity,
-    keep_bytes,
-    path_of,
-    remove_all_but,
-    remove_unfinished,
-    stored_bytes,
-)
-from edge_infer.store.changes import (
-    activated,
-    rolled_back,
-    superseded,
-    with_release,
-    without,
-    without_key,
-)
+from edge_infer.store.admission import Allowed, check_follows
+from edge_infer.store.artifacts import Identity, path_of, remove_unfinished, stored_bytes
+from edge_infer.store.changes import activated, rolled_back, superseded, without, without_key
 from edge_infer.store.files import Files
 from edge_infer.store.gate import Limits
 from edge_infer.store.here import default_folder
+from edge_infer.store.installing import Installed, Wishes, install, remove_unused, trial_detail
 from edge_infer.store.loading import StoreWarning, last_usable, load, usable
-from edge_infer.store.lookup import chosen, gone, names_of, state_of
-from edge_infer.store.names import Reference, check_name, check_version, parse_reference
+from edge_infer.store.lookup import chosen, missing, names_of, state_of
+from edge_infer.store.names import Reference, parse_reference
 from edge_infer.store.on_trial import confirm, forget_starts, new_trial
-from edge_infer.store.records import commit, events_of, forget, read_state, read_states, settle_state, tell
+from edge_infer.store.records import commit, events_of, forget, read_states, tell
 from edge_infer.store.state import Event, Release, State
-from edge_infer.store.trial import Terms, described
-from edge_infer.store.trust import revoke_key, trust_key, trusted_keys, vouched_for
+from edge_infer.store.trial import Terms
+from edge_infer.store.trust import revoke_key, trust_key, trusted_keys
+from edge_infer.store.updates import drop_partials
 
 if TYPE_CHECKING:
-    from edge_infer.signing import PublicKey, TrustedKeys, Verified
+    from edge_infer.signing import PublicKey, TrustedKeys
     from edge_infer.store.shadow_records import Shadow
     from edge_infer.store.watched import Watched
 
@@ -63,24 +35,6 @@ __all__ = ["Installed", "Store", "StoreWarning"]
 
 _FINGERPRINT: Final = re.compile("[0-9a-f]{64}")
 _LEAST_DIGITS: Final = 8  # of a fingerprint that is not given whole
-
-
-class Installed(NamedTuple):
-    """What an installation did.
-
-    action: "install", "add" (without making it active), "repair" (its bytes were damaged, or were encrypted otherwise),
-    or "none", where all was so already; active: whether the release is active now; on_trial: whether it is so on trial;
-    verdict: "compatible", "widening" or "breaking" for callers of the release that was active before (None where there
-    was none), and how it differs.
-    """
-
-    name: str
-    release: Release
-    action: str
-    active: bool
-    on_trial: bool
-    verdict: str | None
-    changes: tuple[schemas.Change, ...]
 
 
 class Store:
@@ -101,6 +55,11 @@ class Store:
     @property
     def folder(self) -> str:
         return self._files.root
+
+    @property
+    def files(self) -> Files:
+        """For what stands in the store's folder beside the models."""
+        return self._files
 
     # --- asking ---
 
@@ -162,7 +121,7 @@ class Store:
         try:
             stored_bytes(self._files, release)
         except FileNotFoundError:
-            return str(gone(self._files, release))
+            return str(missing(self._files, release))
         except (DamagedStoreError, UnsafePathError) as error:
             return str(error)
         return None
@@ -195,49 +154,12 @@ class Store:
         Raises:
             SignatureError: no trusted key has signed it.
             ArtifactError, OSError: it cannot be read, or is no edge-infer artifact.
-        UsageError, KeyFileError, DecryptionError: it is encrypted, and not for this store's identity.
+            UsageError, KeyFileError, DecryptionError: it is encrypted, and not for this store's identity.
             RefusedError: it may not become active; the reason is in the journal too.
             StoreWriteError: nothing was changed.
         """
-        stored, shown = (source, None) if isinstance(source, bytes) else (read_model_file(source), os.fspath(source))
-        data = decrypted(stored, self._identity, source=shown)
-        if shown is not None and data is not stored:  # the signature is of the model within, and beside it
-            shown = shown.removesuffix(".age")
-        try:
-            vouched = vouched_for(self._files, data, shown, signature)
-        except SignatureError as error:
-            note_unsigned(self._files, shown, data, error)
-            raise error.at(shown) if shown else error from None
-        artifact = parse_artifact(data, source=shown)
-        if not artifact.described:
-            raise UsageError(
-                f"{shown or 'these bytes'}: a plain ONNX file has no name, no version and no golden rows to prove it "
-                "by; convert the model with edge-infer, or load the file by its path"
-            )
-        begun = new_trial(trial)
-        release, name = _release_of(artifact, vouched, stored), check_name(artifact.manifest.name)
-        older = allow_older or (vouched is not None and vouched.rollback_allowed)
-        allowed = Allowed(breaking=allow_breaking or not activate, older=older or not activate)
-        refuse_again(self._files, name, release, limits)
-        try:
-            check_follows(self._files, read_state(self._files, name), artifact, release, allowed, self._identity)
-            release = release._replace(health=(health_of(self._files, name, release, data, limits),))
-            with self._files.locked():  # what was true before may be so no more
-                vouched_for(self._files, data, shown, signature)
-                state = read_state(self._files, name) or State(name)
-                changes = check_follows(self._files, state, artifact, release, allowed, self._identity)
-                after = with_release(state, release)
-                if activate and state.active != release.digest:
-                    after = activated(after, release, begun)
-                action = self._install_under_lock(state, after, release, stored, activate)
-        except RefusedError as error:
-            note_refusal(self._files, name, release, error, limits)
-            raise
-        verdict = None if state.active is None or changes is None else schemas.verdict(changes)
-        active = after.active == release.digest
-        return Installed(
-            name, release, action, active, active and after.trial is not None, verdict, tuple(changes or ())
-        )
+        wishes = Wishes(activate, allow_breaking, allow_older, limits, signature, trial)
+        return install(self._files, source, wishes, self._identity)
 
     def activate(
         self,
@@ -266,7 +188,7 @@ class Store:
             allowed = Allowed(allow_breaking, allow_older)
             check_follows(self._files, state, artifact, release, allowed, self._identity)
             after = activated(state, release, begun)
-            commit(self._files, after, "activate", release, detail=_detail(after))
+            commit(self._files, after, "activate", release, detail=trial_detail(after))
         return release
 
     def mark_good(self, name: str) -> Release:
@@ -325,7 +247,7 @@ class Store:
             if gone:
                 told = gone[0] if wanted.version else gone[0]._replace(version="all", digest="")
                 commit(self._files, left, "remove", told)
-            self._remove_unused()
+            remove_unused(self._files)
         return list(gone)
 
     def trust(self, key: str | os.PathLike[str]) -> PublicKey:
@@ -369,7 +291,7 @@ class Store:
                 left = without_key(state, found[0])
                 release = left.of_digest(left.active) or state.releases[-1]._replace(version="none")
                 commit(self._files, left, "revoke", release, detail=f"the key {found[0]}")
-            self._remove_unused()
+            remove_unused(self._files)
         tell(damaged)
         return [state.name for state in hit]
 
@@ -381,8 +303,9 @@ class Store:
             DamagedStoreError: a model's state cannot be read; no model's bytes were removed then.
         """
         with self._files.locked():
-            freed = remove_unfinished(self._files)  # before anything is written: the disk may be full
-            freed += self._remove_unused()
+            freed = drop_partials(self._files)
+            freed += remove_unfinished(self._files)  # before anything is written: the disk may be full
+            freed += remove_unused(self._files)
             states, damaged = read_states(self._files)
             for state in states:
                 forget_starts(self._files, state)
@@ -390,50 +313,6 @@ class Store:
                 if gone:
                     told = gone[-1]._replace(version=", ".join(release.version for release in gone[:5]))
                     commit(self._files, without(state, {release.digest for release in gone}), "prune", told)
-            freed += self._remove_unused()
+            freed += remove_unused(self._files)
         tell(damaged)
         return freed
-
-    # --- steps ---
-
-    def _install_under_lock(self, state: State, after: State, release: Release, stored: bytes, activate: bool) -> str:
-        """What was done; see `Installed`."""
-        written, known = keep_bytes(self._files, release, stored), state.of_digest(release.digest)
-        if known is None or after.active != state.active:
-            action = "install" if activate else "add"
-        elif written:
-            action = "repair"
-        else:  # whoever wrote it may have been stopped before it was flushed
-            settle_state(self._files, state.name)
-            return "none"
-        commit(self._files, after, action, release, detail=_detail(after) if action == "install" else "")
-        return action
-
-    def _remove_unused(self) -> int:
-        """The bytes that were freed; none while a state cannot be read, which may need them. For writers."""
-        from edge_infer.store.shadow_records import forget_shadows
-
-        states, damaged = read_states(self._files)
-        for state in states:
-            forget_shadows(self._files, state)
-        return 0 if damaged else remove_all_but(self._files, [each for state in states for each in state.releases])
-
-
-# --- small facts ------------------------------------------------------------------------
-
-
-def _detail(state: State) -> str:
-    return "" if state.trial is None else described(state.trial.terms)
-
-
-def _release_of(artifact: Artifact, vouched: Verified | None, stored: bytes) -> Release:
-    manifest = artifact.manifest
-    return Release(
-        version=check_version(manifest.version),
-        release=manifest.release,
-        digest=artifact.digest,
-        size=len(stored),
-        installed=here.now(),
-        signed_by=vouched.fingerprint if vouched else None,
-        encrypted=hashlib.sha256(stored).hexdigest() if is_encrypted(stored) else None,
-    )

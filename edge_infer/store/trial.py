@@ -6,16 +6,31 @@ its starts; time in which it was off does not count.
 
 from __future__ import annotations
 
+import math
+import operator
 import re
 from typing import Final, NamedTuple
 
 from edge_infer.errors import UsageError
 
-__all__ = ["Moment", "Terms", "Trial", "advanced", "described", "failure", "is_confirmed", "parse_terms"]
+__all__ = [
+    "Moment",
+    "Start",
+    "Terms",
+    "Trial",
+    "advanced",
+    "described",
+    "failure",
+    "is_confirmed",
+    "is_crash",
+    "parse_terms",
+    "passed",
+]
 
 _PART: Final = re.compile(r"(\d{1,12})\s*(s|sec|min|h|d)?")
 _SECONDS: Final = {"s": 1, "sec": 1, "min": 60, "h": 3600, "d": 86_400}
 _FORM: Final = 'a number of answers ("100"), a time ("10min"; s, min, h or d), or both ("100,10min")'
+_SERVED: Final = 60.0  # seconds, after which the end of a process that answers is no sign against its model
 MOST_ANSWERS: Final = 10**9
 MOST_SECONDS: Final = 366 * 86_400.0
 
@@ -32,9 +47,9 @@ class Terms(NamedTuple):
 
     answers: so many good calls confirm it; None: only `Store.mark_good` does.
     seconds: within which it must be confirmed; None: no end.
-    errors: calls that may fail; an InputError is its caller's fault, and is none.
-    latency: seconds that the median call may take, judged when `answers` are there; None: no limit.
-    crashes: as many processes that end without closing it (killed, crashed) lead back.
+    errors: calls that onnxruntime may fail in; what the caller gave is not the model's fault.
+    latency: seconds that the median of `answers` calls may take; None: no limit.
+    crashes: as many processes that crash, or are killed, in their first minute with it lead back.
     """
 
     answers: int | None = None
@@ -44,7 +59,12 @@ class Terms(NamedTuple):
     crashes: int = 3
 
     def checked(self) -> Terms:
-        """Itself. Raises UsageError."""
+        """Itself, in Python's own numbers. Raises UsageError."""
+        whole = {name: _whole(name, getattr(self, name)) for name in ("answers", "errors", "crashes")}
+        real = {name: _real(name, getattr(self, name)) for name in ("seconds", "latency")}
+        return Terms(**whole, **real)._within()  # type: ignore[arg-type]  # None stays None
+
+    def _within(self) -> Terms:
         if self.answers is None and self.seconds is None:
             raise UsageError(f"a trial needs an end: expected {_FORM}")
         if self.latency is not None and self.answers is None:
@@ -62,12 +82,45 @@ class Terms(NamedTuple):
         return self
 
 
+def _whole(name: str, value: object) -> int | None:
+    if value is None and name == "answers":
+        return None
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)  # type: ignore[arg-type]  # or it raises
+    except TypeError:
+        pass
+    raise UsageError(f"a trial's {name}: expected a whole number, got {value!r:.60}")
+
+
+def _real(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    try:
+        if not isinstance(value, bool | str) and math.isfinite(number := float(value)):  # type: ignore[arg-type]
+            return number
+    except (TypeError, ValueError):
+        pass
+    raise UsageError(f"a trial's {name}: expected a number of seconds, got {value!r:.60}")
+
+
+class Start(NamedTuple):
+    """A process that began to use a release on trial.
+
+    begun: when; answered: seconds from then to the last answer that was noted, None while there is none.
+    """
+
+    name: str
+    begun: Moment
+    answered: float | None = None
+
+
 class Trial(NamedTuple):
     """A trial under way of the active release.
 
     answers, errors, slow: calls so far, those that failed, and those that took longer than the limit; crashed: starts
-    whose process died; last_error: what the last failed call said; starts: names of those that may still run; at: when
-    `spent` (seconds) was told.
+    whose process died; last_error: what the last failed call said; starts: those that may still run; at: when `spent`
+    (seconds) was told.
     """
 
     terms: Terms
@@ -79,7 +132,7 @@ class Trial(NamedTuple):
     slow: int = 0
     crashed: int = 0
     last_error: str = ""
-    starts: tuple[str, ...] = ()
+    starts: tuple[Start, ...] = ()
 
 
 def parse_terms(text: str) -> Terms:
@@ -105,10 +158,22 @@ def described(terms: Terms) -> str:
 
 
 def advanced(trial: Trial, now: Moment) -> Trial:
-    """With the time that has passed: after a restart, that since the restart."""
-    same = now.boot == trial.at.boot and now.seconds >= trial.at.seconds
-    passed = now.seconds - trial.at.seconds if same else now.seconds
-    return trial._replace(at=now, spent=trial.spent + passed)
+    """With the time that has passed."""
+    return trial._replace(at=now, spent=trial.spent + passed(trial.at, now))
+
+
+def passed(before: Moment, now: Moment) -> float:
+    """Seconds in which the machine was on; after a restart, those since then."""
+    same = now.boot == before.boot and now.seconds >= before.seconds
+    return now.seconds - before.seconds if same else now.seconds
+
+
+def is_crash(start: Start, now: Moment) -> bool:
+    """Whether the end of a start that was not taken back is a sign against the release: not after a minute of answers,
+    and not where it had answered before the machine went off."""
+    if start.answered is None:
+        return True
+    return start.answered < _SERVED and start.begun.boot == now.boot
 
 
 def is_confirmed(trial: Trial) -> bool:
@@ -120,14 +185,16 @@ def failure(trial: Trial) -> str | None:
     """Why it goes back; None while it may stay."""
     terms = trial.terms
     if trial.crashed >= terms.crashes:
-        return f"{_count(trial.crashed, 'process', 'es')} that ran it ended without closing it (crashed or killed)"
+        return f"{_count(trial.crashed, 'process', 'es')} that ran it crashed, or were killed in their first minute"
     if trial.errors > terms.errors:
         last = f"; the last one: {trial.last_error}" if trial.last_error else ""
         return f"{_count(trial.errors, 'call')} failed, {terms.errors} allowed{last}"
-    if terms.answers is not None and trial.answers >= terms.answers:
-        if terms.latency is not None and 2 * trial.slow > trial.answers:
-            return f"more than half of {_count(trial.answers, 'call')} took longer than {terms.latency * 1e3:g} ms"
-        return None
+    if terms.answers is not None:
+        wanted = max(terms.answers, trial.answers)
+        if terms.latency is not None and 2 * trial.slow > wanted:
+            return f"more than half of {_count(wanted, 'call')} took longer than {terms.latency * 1e3:g} ms"
+        if trial.answers >= terms.answers:
+            return None
     if terms.seconds is not None and trial.spent >= terms.seconds:
         return f"it was not confirmed within {terms.seconds:g} s"
     return None

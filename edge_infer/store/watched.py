@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from edge_infer.errors import EdgeInferError, NotInstalledError, UsageError
-from edge_infer.events import tell
+from edge_infer.events import report_event
 from edge_infer.manifest import Manifest
 from edge_infer.model import Model
 from edge_infer.options import SessionOptions
@@ -288,7 +288,7 @@ class _Follower:
         return answers if self._sampler is None else self._sampler.beside(model, digest, answers)
 
     def _tell(self, message: str) -> None:
-        tell("store", message)
+        report_event("store", message)
 
 
 class _Calls:

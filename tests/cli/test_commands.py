@@ -16,7 +16,9 @@ from edge_infer.cli.main import _is_interrupt
 from edge_infer.cli.options import HOT
 from tests.cli.conftest import RECORD, ROOT, Run, classifier_bytes, classifier_manifest, fresh
 
-COMMANDS = ["convert", "predict", "stream", "inspect", "verify", "keygen", "sign", "encrypt", "bench", "demo"]
+COMMANDS = [
+    *("convert", "predict", "stream", "inspect", "verify", "keygen", "sign", "encrypt", "bench", "demo", "publish"),
+]
 ONE = json.dumps(RECORD, ensure_ascii=False)
 NEVER = {"typer", "rich", "pydantic", "click", "onnx", "sklearn", "pandas", "pyarrow", "skl2onnx"}
 SELDOM = {"csv", "argparse", "logging", "difflib", "hashlib", "textwrap"}  # unless numpy or onnxruntime load them
@@ -143,7 +145,9 @@ def test_help_has_an_example_within_80_columns(command: str) -> None:
     assert all(width(line) <= 80 for line in ran.out.splitlines())
 
 
-@pytest.mark.parametrize("command", ["predict", "inspect", "verify", "convert", "bench", "keygen", "sign", "encrypt"])
+@pytest.mark.parametrize(
+    "command", ["predict", "inspect", "verify", "convert", "bench", "keygen", "sign", "encrypt", "publish"]
+)
 def test_help_documents_json(command: str) -> None:
     text = " ".join(fresh(command, "--help").out.split())
     assert "one object" in text

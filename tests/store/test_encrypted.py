@@ -9,13 +9,20 @@ import pytest
 
 import edge_infer
 from edge_infer.encryption import encrypt, generate_identity
-from edge_infer.errors import DamagedStoreError, DecryptionError, RefusedError, SignatureError, UsageError
+from edge_infer.errors import (
+    DamagedStoreError,
+    DecryptionError,
+    InferenceError,
+    RefusedError,
+    SignatureError,
+    UsageError,
+)
 from edge_infer.signing import PrivateKey, generate_key, sign
 from edge_infer.store import Store
 from edge_infer.store.files import Files, Step
 from edge_infer.store.loading import StoreWarning
 from edge_infer.store.trial import Terms
-from tests.store.releases import ROW, answer, artifact
+from tests.store.releases import ROW, answer, artifact, brittle
 
 
 class Device:
@@ -110,16 +117,44 @@ def test_what_breaks_callers_is_told_of_encrypted_releases_too(device: Device) -
         device.store.install(device.sealed("1.1.0", columns=3))
 
 
+def test_nothing_of_an_encrypted_model_is_written_to_the_journal(device: Device) -> None:
+    device.store.install(device.sealed("1.0.0"))
+    device.store.install(encrypt(brittle("1.1.0"), [device.recipient]), trial=Terms(answers=5))
+    with device.store.load("pets") as model, pytest.raises(InferenceError, match="GatherND"):
+        model.predict({"a": 1000.0, "b": 0.0})
+    with pytest.raises(RefusedError, match="the column 'c' is new"):
+        device.store.install(device.sealed("1.2.0", columns=3))
+    assert [event.action for event in device.store.log("pets")][-2:] == ["fall back", "install"]
+    for secret in (b"GatherND", b"index", b"column", b"'c'"):
+        assert secret not in device.written(), secret
+
+
 def test_the_same_model_encrypted_anew_takes_the_place_of_the_first(device: Device) -> None:
     first = device.store.install(device.sealed("1.0.0")).release
     again = device.store.install(device.sealed("1.0.0"))
     assert (again.release.digest, again.action) == (first.digest, "repair")
     assert again.release.encrypted != first.encrypted
-    device.store.prune()
     assert [path.name for path in Path(device.store.folder, "artifacts").iterdir()] == [
         f"{again.release.encrypted}.age"
     ]
     assert device.store.load("pets").predict(ROW) == pytest.approx(answer("1.0.0"))
+
+
+def test_a_plain_model_gives_way_to_the_encrypted_one_and_back(device: Device) -> None:
+    for installed in (artifact("1.0.0"), device.sealed("1.0.0"), artifact("1.0.0")):
+        device.store.install(installed)
+        assert len(list(Path(device.store.folder, "artifacts").iterdir())) == 1
+        assert device.store.load("pets").predict(ROW) == pytest.approx(answer("1.0.0"))
+
+
+def test_a_release_that_is_not_for_this_identity_is_passed_over_by_rollback(device: Device, tmp_path: Path) -> None:
+    other = generate_identity(tmp_path / "other")
+    device.store.install(artifact("1.0.0"))
+    Store(device.store.folder, identity=tmp_path / "other").install(encrypt(artifact("1.1.0"), [other]))
+    with pytest.raises(DecryptionError):
+        device.store.install(artifact("1.2.0"))
+    device.store.install(artifact("1.2.0"), allow_breaking=True)
+    assert device.store.rollback("pets").version == "1.0.0"
 
 
 def test_the_signature_is_of_the_model_within_and_stands_beside_it(device: Device) -> None:

@@ -9,23 +9,37 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_infer.errors import DamagedStoreError, InferenceError, InputError, RefusedError, UsageError
 from edge_infer.store import Store, here
+from edge_infer.store.counting import _end_all
+from edge_infer.store.gate import Limits
 from edge_infer.store.loading import StoreWarning
 from edge_infer.store.records import note
 from edge_infer.store.state import parse_state, render
-from edge_infer.store.trial import Moment, Terms, Trial, advanced, failure, is_confirmed, parse_terms
+from edge_infer.store.trial import (
+    Moment,
+    Start,
+    Terms,
+    Trial,
+    advanced,
+    failure,
+    is_confirmed,
+    is_crash,
+    parse_terms,
+)
 from tests.store.full_disk import nothing_can_be_written
-from tests.store.releases import ROW, answer, artifact, brittle
+from tests.store.releases import ROW, X, answer, artifact, brittle
 
 ROOT = Path(__file__).parents[2]
 BREAKS = {"a": 1000.0, "b": 0.0}
@@ -206,7 +220,7 @@ def test_processes_that_die_lead_back(trying: Store) -> None:
         _in_a_process(
             trying, "m = edge_infer.load('pets'); m.predict(ROW); os.kill(os.getpid(), 9)", code=-signal.SIGKILL
         )
-    with pytest.warns(StoreWarning, match="3 processes that ran it ended without closing it"):
+    with pytest.warns(StoreWarning, match="3 processes that ran it crashed"):
         assert trying.load("pets").predict(ROW) == pytest.approx(answer("1.0.0"))
 
 
@@ -216,7 +230,6 @@ def test_processes_that_end_as_they_should_do_not(trying: Store) -> None:
     ends = {
         "m = edge_infer.load('pets')": 0,
         "m = edge_infer.load('pets'); m.predict(ROW); sys.exit(3)": 3,
-        "m = edge_infer.load('pets'); 1 / 0": 1,
         "m = edge_infer.load('pets'); signal.raise_signal(signal.SIGINT)": -signal.SIGINT,
         "edge_infer.load('pets').close(); os._exit(4)": 4,
     }
@@ -248,17 +261,147 @@ def test_processes_that_still_run_are_no_crashes(trying: Store) -> None:
     assert trial_of(trying).starts == ()
 
 
-def test_a_child_that_is_forked_counts_nothing(trying: Store) -> None:
+@pytest.mark.parametrize("error", ["1 / 0", "raise MemoryError", "m.nothing"])
+def test_a_crash_loop_by_errors_that_nobody_catches_leads_back(trying: Store, error: str) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    for _ in range(3):
+        _in_a_process(trying, f"with edge_infer.load('pets') as m:\n    m.predict(ROW)\n    {error}", code=1)
+    with pytest.warns(StoreWarning, match="3 processes that ran it crashed"):
+        assert trying.load("pets").manifest.version == "1.0.0"
+
+
+def test_errors_that_are_caught_or_the_callers_own_are_no_crash(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    caught = "try:\n    with edge_infer.load('pets') as m:\n        1 / 0\nexcept ZeroDivisionError:\n    pass"
+    _in_a_process(trying, caught)
+    _in_a_process(trying, "m = edge_infer.load('pets')\nm.predict({})", code=1)
+    assert (trial_of(trying).starts, trial_of(trying).crashed) == ((), 0)
+
+
+def test_the_end_of_a_process_that_has_served_is_no_crash(trying: Store) -> None:
+    """Also before that, where the machine went off: a service is stopped by SIGTERM, and a device by its plug."""
+    answered = [Start("a" * 16, Moment("one", 10.0), seconds) for seconds in (None, 59.0, 61.0)]
+    assert [is_crash(start, Moment("one", 100.0)) for start in answered] == [True, True, False]
+    assert [is_crash(start, Moment("two", 5.0)) for start in answered] == [True, False, False]
+    trying.activate("pets@1.1.0", trial=LONG)
+    state = trying.state("pets")
+    assert state.trial is not None
+    starts = tuple(start._replace(name=16 * f"{place}") for place, start in enumerate(answered))
+    note(trying._files, state._replace(trial=state.trial._replace(starts=starts)))
+    with trying.load("pets"):
+        assert trial_of(trying).crashed == 1 + (here.moment().boot == "one")
+
+
+def test_a_child_that_is_forked_makes_a_start_of_its_own(trying: Store) -> None:
+    """A server that loads the model and then forks its workers."""
     trying.activate("pets@1.1.0", trial=LONG)
     model = trying.load("pets")
     model.predict(ROW)
-    child = multiprocessing.get_context("fork").Process(target=model.close)
-    child.start()
-    child.join()
-    assert child.exitcode == 0
-    assert len(trial_of(trying).starts) == 1
+    fork = multiprocessing.get_context("fork")
+    children = [fork.Process(target=model.predict, args=(ROW,)) for _ in range(2)]
+    children += [fork.Process(target=model.close), fork.Process(target=_kill_itself, args=(model,))]
+    for child in children:
+        child.start()
+        child.join()
+    assert [child.exitcode for child in children] == [0, 0, 0, -signal.SIGKILL]
     model.close()
-    assert (trial_of(trying).starts, trial_of(trying).answers, trial_of(trying).crashed) == ((), 1, 0)
+    with trying.load("pets"):
+        trial = trial_of(trying)
+    assert (len(trial.starts), trial.answers, trial.crashed) == (1, 3, 1)
+
+
+def _kill_itself(model: Any) -> None:
+    model.predict(ROW)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_children_of_multiprocessing_end_in_order(trying: Store, way: str) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    context = multiprocessing.get_context(way)
+    for _ in range(2):
+        child = context.Process(target=_answer_once, args=(trying.folder,))
+        child.start()
+        child.join()
+        assert child.exitcode == 0
+    trial = trial_of(trying)
+    assert (trial.starts, trial.answers, trial.crashed) == ((), 2, 0)
+
+
+def _answer_once(folder: str) -> None:
+    model = Store(folder).load("pets")
+    model.predict(ROW)
+
+
+def test_a_fork_does_not_keep_the_lock(trying: Store) -> None:
+    with trying._files.locked():
+        child = os.fork()
+        if not child:
+            time.sleep(30)
+            os._exit(0)
+    try:
+        with trying._files.locked(patience=1.0):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+# --- closing at odd moments --------------------------------------------------------------
+
+
+def test_a_call_that_comes_too_late_is_no_error(trying: Store) -> None:
+    """Another thread may still be calling; the table goes the careful way, which finds that the model was closed."""
+    trying.activate("pets@1.1.0", trial=Terms(answers=10**9))
+    late: list[Exception] = []
+    for _ in range(3):
+        model, closed = trying.load("pets"), threading.Event()
+        call = model.predict
+
+        def ask(call: Any = call, closed: threading.Event = closed) -> None:
+            while not closed.is_set():
+                try:
+                    call(X)
+                except InferenceError as error:
+                    late.append(error)
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.05)
+        model.close()
+        until(lambda: bool(late))
+        closed.set()
+        for thread in threads:
+            thread.join()
+    assert (trial_of(trying).errors, trial_of(trying).starts) == (0, ())
+
+
+def test_a_handler_of_a_signal_may_close(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=Terms(answers=10**9))
+    code = (
+        "import faulthandler; faulthandler.dump_traceback_later(60, exit=True)\n"
+        "m = edge_infer.load('pets')\n"
+        "def stop(*_):\n    m.close()\n    sys.exit(5)\n"
+        "signal.signal(signal.SIGALRM, stop)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.3)\n"
+        "call = m.predict\n"
+        "while True: call(ROW)"
+    )
+    _in_a_process(trying, code, code=5)
+    assert (trial_of(trying).starts, trial_of(trying).crashed) == ((), 0)
+
+
+def test_two_threads_may_close(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    for _ in range(10):
+        model = trying.load("pets")
+        threads = [threading.Thread(target=model.close) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert trial_of(trying).starts == ()
 
 
 def test_a_stream_that_is_stopped_is_no_crash(trying: Store) -> None:
@@ -350,6 +493,90 @@ def test_where_nothing_can_be_written_a_release_on_trial_is_loaded_uncounted(try
     assert (trial_of(trying).answers, trial_of(trying).crashed) == (1, 0)
 
 
+def test_counts_that_cannot_be_written_are_not_lost(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=Terms(answers=2))
+    model = trying.load("pets")
+    with nothing_can_be_written():
+        with pytest.raises(InferenceError):
+            model.predict(BREAKS)
+        until(lambda: threading.active_count() == 1)
+        model.close()  # which cannot be noted either
+    _in_a_process(trying, "edge_infer.load('pets').predict(ROW)")
+    assert active(trying) == "1.1.0"
+    _end_all()
+    assert active(trying) == "1.0.0"
+    assert "1 call failed" in trying.state("pets").refusals[-1].reason
+
+
+def test_where_nothing_can_be_written_a_trial_that_has_failed_is_not_loaded(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=Terms(seconds=3600))
+    _spend(trying, 3600)
+    with nothing_can_be_written(), pytest.warns(StoreWarning, match="the one before it is loaded"):
+        assert trying.load("pets").predict(ROW) == pytest.approx(answer("1.0.0"))
+    assert active(trying) == "1.1.0"
+
+
+def test_a_failed_trial_is_not_repeated_with_limits_either(trying: Store) -> None:
+    limits = Limits(latency=60.0)
+    trying.install(brittle("1.2.0"), trial=LONG, limits=limits)
+    _spend_errors(trying)
+    with pytest.warns(StoreWarning):
+        trying.load("pets")
+    with pytest.raises(RefusedError, match="failed its trial"):
+        trying.install(brittle("1.2.0"), trial=LONG, limits=limits)
+
+
+def _spend_errors(store: Store) -> None:
+    state = store.state("pets")
+    assert state.trial is not None
+    note(store._files, state._replace(trial=state.trial._replace(errors=1)))
+
+
+def test_activating_it_again_on_the_same_terms_goes_on(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    with trying.load("pets") as model:
+        model.predict(ROW)
+        trying.activate("pets@1.1.0", trial=LONG)
+        assert len(trial_of(trying).starts) == 1
+    assert trial_of(trying).answers == 1
+    with trying.load("pets") as model:
+        trying.activate("pets@1.1.0", trial=Terms(answers=5))
+        model.predict(ROW)
+    assert (trial_of(trying).terms.answers, trial_of(trying).answers) == (5, 1)
+
+
+def test_answers_of_run_count_and_its_errors_do_not(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    with trying.load("pets") as model:
+        assert model.run({"numbers": np.array([[0.5, -1.25]], np.float32)}, outputs=None)
+        with pytest.raises(InferenceError):
+            model.run({"nothing": np.zeros(1)})
+    assert (trial_of(trying).answers, trial_of(trying).errors) == (1, 0)
+
+
+def test_what_a_caller_gives_is_never_the_models_fault(trying: Store) -> None:
+    """Whoever may ask must not be able to end a trial by what Python raises on the way."""
+    trying.activate("pets@1.1.0", trial=LONG)
+    deep: Any = 0.5
+    for _ in range(100_000):
+        deep = [deep]
+    with trying.load("pets") as model:
+        for data in (deep, {"a": deep, "b": 1}, _Raises(), {"a": _Raises(), "b": 1}):
+            with pytest.raises((InputError, RecursionError, RuntimeError, ZeroDivisionError)):
+                model.predict(data)
+    assert trial_of(trying).errors == 0
+    while isinstance(deep, list):  # or Python's own end of it is deep too
+        deep = deep.pop()
+
+
+class _Raises:
+    def __float__(self) -> float:
+        raise ZeroDivisionError
+
+    def __len__(self) -> int:
+        raise ZeroDivisionError
+
+
 def _in_a_process(store: Store, statements: str, *, code: int = 0) -> None:
     program = f"import edge_infer, os, signal, sys\nROW = {ROW!r}\n{statements}\n"
     environment = {**os.environ, "EDGE_INFER_HOME": store.folder}
@@ -383,7 +610,27 @@ def test_other_terms_are_refused(text: str) -> None:
         parse_terms(text)
 
 
-@pytest.mark.parametrize("terms", [Terms(), Terms(seconds=5, latency=1), Terms(3, errors=-1), Terms(3, crashes=0)])
+BAD_TERMS: list[Any] = [
+    Terms(),
+    Terms(seconds=5, latency=1),
+    Terms(3, errors=-1),
+    Terms(3, crashes=0),
+    Terms(1e3),  # type: ignore[arg-type]
+    Terms(True),
+    Terms(3, errors=0.5),  # type: ignore[arg-type]
+    Terms(seconds=float("nan")),
+    Terms(seconds=float("inf")),
+    Terms(seconds="5"),  # type: ignore[arg-type]
+    Terms("5"),  # type: ignore[arg-type]
+]
+
+
+def test_numbers_of_numpy_are_taken(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=Terms(np.int64(5), np.float32(2.5)))  # type: ignore[arg-type]
+    assert trial_of(trying).terms == Terms(5, 2.5)
+
+
+@pytest.mark.parametrize("terms", BAD_TERMS)
 def test_terms_that_decide_nothing_are_refused(trying: Store, terms: Terms) -> None:
     with pytest.raises(UsageError, match="trial"):
         trying.activate("pets@1.1.0", trial=terms)
@@ -442,8 +689,9 @@ def test_a_trial_is_confirmed_or_failed_never_both(
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("starts",), ["../../state.json"]),
-        (("starts",), ["0123456789abcdeX"]),
+        (("starts",), [{"name": "../../state.json", "begun": {"boot": "", "seconds": 1}}]),
+        (("starts",), [{"name": "0123456789abcdeX", "begun": {"boot": "", "seconds": 1}}]),
+        (("starts",), [{"name": "0123456789abcdef"}]),
         (("starts",), "0123456789abcdef"),
         (("terms", "answers"), 0),
         (("terms", "crashes"), 0),
