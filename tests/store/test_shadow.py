@@ -210,6 +210,13 @@ def test_against_another_active_release_a_record_begins_anew(store: Store) -> No
     assert found(store).agreement.rows == 1
 
 
+def test_what_was_found_beside_a_release_that_is_active_no_more_is_not_kept(store: Store) -> None:
+    with watched(store, regression("1.0.0", 0), regression("2.0.0", 1)) as model:
+        model.predict(ROWS)
+        store.install(regression("1.5.0", 2))
+    assert records(store) == []
+
+
 def test_processes_add_to_one_record(store: Store) -> None:
     for calls in (3, 4):
         how = {"sample": 1.0, "shadow": "pets@2.0.0"}

@@ -194,6 +194,7 @@ def test_a_release_that_cannot_be_loaded_disturbs_no_answer(store: Store, caplog
     with caplog.at_level(logging.WARNING, "edge_infer.store"):
         wait_for(lambda: model.predict(ROW) == pytest.approx(answer("1.0.0")) and bool(caplog.records))
     assert "1.0.0 is active again" in caplog.text
+    assert "cannot be loaded" not in caplog.text
     assert model.predict(ROW) == pytest.approx(answer("1.0.0"))
     store.install(artifact("1.2.0"))
     wait_for(lambda: model.predict(ROW) == pytest.approx(answer("1.2.0")))
@@ -217,6 +218,28 @@ def test_what_failed_is_not_tried_again_until_the_state_changes(
     state.write_bytes(before)
     activate(filled, "1.1.0")
     wait_for(lambda: model.predict(ROW) == pytest.approx(answer("1.1.0")))
+
+
+def test_what_failed_is_not_tried_again_for_a_state_that_tells_nothing_new(
+    filled: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as one with more counts of a trial. The release before cannot be made active: a folder is in the lock's
+    place, so that nobody can write, whoever runs the tests."""
+    model = filled.watch("pets", interval=0)
+    activate(filled, "1.1.0")
+    damage(filled, "1.1.0")
+    lock = Path(filled.folder, "lock")
+    lock.unlink()
+    lock.mkdir()
+    with caplog.at_level(logging.WARNING, "edge_infer.store"):
+        wait_for(lambda: model.predict(ROW) == pytest.approx(answer("1.0.0")) and bool(caplog.records))
+        told = len(caplog.records)
+        os.utime(Path(filled.folder, "models", "pets", "state.json"))
+        for _ in range(3):
+            model.predict(ROW)
+            time.sleep(0.1)
+    assert len(caplog.records) == told
+    lock.rmdir()
 
 
 def test_a_store_behind_a_link_is_not_followed_and_told_once(
