@@ -98,6 +98,24 @@ def test_refused_rows_are_told_by_line_in_pythons_words(page: Page, app: App, se
     assert [bool(row["prediction"]) for row in rows] == [True, False, False, False, True]
 
 
+def test_a_file_that_is_dropped_is_answered(page: Page, app: App, serve: Serve) -> None:
+    page.goto(serve(app(PENGUINS)).url)
+    page.wait_for_selector(READY)
+    X, _ = load_penguins()
+    dropped = page.evaluate_handle(
+        """(text) => {
+          const data = new DataTransfer();
+          data.items.add(new File([text], "some.csv"));
+          return data;
+        }""",
+        X.head(3).to_csv(index=False),
+    )
+    page.dispatch_event("#drop", "drop", {"dataTransfer": dropped})
+    page.wait_for_selector("#csv-download")
+    assert page.inner_text("#rows-summary") == "3 rows answered."
+    assert page.get_attribute("#csv-download", "download") == "some-answers.csv"
+
+
 def test_a_form_that_does_not_fit_tells_each_field(page: Page, app: App, serve: Serve) -> None:
     page.goto(serve(app(PENGUINS)).url)
     page.get_by_label("bill_length_mm").fill("long")
