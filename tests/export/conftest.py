@@ -42,6 +42,8 @@ class Server:
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
 
     def stop(self) -> None:
+        if not self._thread.is_alive():
+            return
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -143,12 +143,6 @@ def made(name: str) -> Made:
     return MADE[name]()
 
 
-def path_of(name: str) -> Path:
-    path = Path(tempfile.mkdtemp()) / "model-1.0.0.onnx"
-    path.write_bytes(made(name).data)
-    return path
-
-
 def wide() -> bytes:
     """A plain ONNX file: the sum of 400 numbers."""
     graph = helper.make_graph(

@@ -2,57 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from playwright.sync_api import Page
 
 import edge_infer
-from edge_infer.errors import InputError
+from edge_infer.artifact import parse_artifact
+from edge_infer.export.web import export_web
 from edge_infer_convert.demo import load_penguins
 from tests.export import models
-from tests.export.conftest import DIABETES, DIGITS, KEPT, PENGUINS, READY, App, Server
-
-Serve = Callable[[Path], Server]
-
-
-def opened_offline(page: Page, folder: Path, serve: Serve) -> None:
-    """The app opened once, then again with the server gone and the network off."""
-    server = serve(folder)
-    page.goto(server.url)
-    page.wait_for_selector(KEPT)
-    server._server.shutdown()
-    page.context.set_offline(True)
-    page.reload()
-    page.wait_for_selector(READY)
-    page.wait_for_selector(KEPT)
-    assert page.evaluate("navigator.serviceWorker.controller !== null")
-
-
-def answered(page: Page, path: Path) -> tuple[list[dict[str, str]], str]:
-    """What the page's download says of a CSV, and its summary."""
-    page.set_input_files("#csv-file", path)
-    page.wait_for_selector("#csv-download")
-    with page.expect_download() as download:
-        page.click("#csv-download")
-    with open(download.value.path(), encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file)), page.inner_text("#rows-summary")
-
-
-def self_tested(page: Page) -> tuple[str, str]:
-    """The verdict, and its class."""
-    page.click("#test-button")
-    page.wait_for_selector("#verdict")
-    return page.inner_text("#test-result"), page.get_attribute("#verdict", "class") or ""
-
-
-# --- penguins ---------------------------------------------------------------------------
+from tests.export.conftest import DIABETES, KEPT, PENGUINS, READY, App
+from tests.export.driving import Serve, answered, opened_offline, self_tested
 
 
 def test_a_form_filled_in_offline_answers_as_python(page: Page, app: App, serve: Serve) -> None:
@@ -133,6 +98,24 @@ def test_refused_rows_are_told_by_line_in_pythons_words(page: Page, app: App, se
     assert [bool(row["prediction"]) for row in rows] == [True, False, False, False, True]
 
 
+def test_a_file_that_is_dropped_is_answered(page: Page, app: App, serve: Serve) -> None:
+    page.goto(serve(app(PENGUINS)).url)
+    page.wait_for_selector(READY)
+    X, _ = load_penguins()
+    dropped = page.evaluate_handle(
+        """(text) => {
+          const data = new DataTransfer();
+          data.items.add(new File([text], "some.csv"));
+          return data;
+        }""",
+        X.head(3).to_csv(index=False),
+    )
+    page.dispatch_event("#drop", "drop", {"dataTransfer": dropped})
+    page.wait_for_selector("#csv-download")
+    assert page.inner_text("#rows-summary") == "3 rows answered."
+    assert page.get_attribute("#csv-download", "download") == "some-answers.csv"
+
+
 def test_a_form_that_does_not_fit_tells_each_field(page: Page, app: App, serve: Serve) -> None:
     page.goto(serve(app(PENGUINS)).url)
     page.get_by_label("bill_length_mm").fill("long")
@@ -143,69 +126,6 @@ def test_a_form_that_does_not_fit_tells_each_field(page: Page, app: App, serve: 
     assert "island: expected one of the list, got nothing chosen" in told
     assert page.get_by_label("bill_length_mm").get_attribute("aria-invalid") == "true"
     assert page.evaluate("document.activeElement.id") == "field-0"  # the first that does not fit
-
-
-# --- other kinds of model ---------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(models.MADE))
-def test_every_kind_of_model_answers_offline_as_python(
-    name: str, page: Page, app: App, serve: Serve, tmp_path: Path
-) -> None:
-    made = models.made(name)
-    (tmp_path / f"{name}.onnx").write_bytes(made.data)
-    made.rows.to_csv(tmp_path / "rows.csv", index=False)
-    opened_offline(page, app(made.data), serve)
-    rows, summary = answered(page, tmp_path / "rows.csv")
-    assert summary == f"{len(made.rows)} rows answered."
-    check_answers(rows, edge_infer.load(tmp_path / f"{name}.onnx"), made.rows)
-    text, kind = self_tested(page)
-    assert kind == "passed", text
-    page.click("#example-button")
-    page.click("#answer-button")
-    page.wait_for_selector("#answer-body :is(.headline, .several, .numbers)")
-
-
-def check_answers(rows: list[dict[str, str]], model: edge_infer.Model, data: pd.DataFrame) -> None:
-    """The columns behind the file's own are those of `predict`, then of `predict_proba`, or of the only method."""
-    answers = np.array([list(row.values())[len(data.columns) :] for row in rows])
-    given = data if model.manifest.inputs.style == "columns" else data.to_numpy()
-    given = data.iloc[:, 0].tolist() if model.manifest.inputs.style == "texts" else given
-    methods = [output.method for output in model.manifest.outputs]
-    wanted = []
-    for method in [one for one in methods if one in ("predict", "predict_proba")] or methods[:1]:
-        answer = getattr(model, method)(given)
-        parts = answer if isinstance(answer, list) else [answer]
-        wanted += [part.reshape(len(data), -1) for part in parts]
-    at = 0
-    for part in wanted:
-        here = answers[:, at : at + part.shape[1]]
-        at += part.shape[1]
-        if part.dtype.kind in "OUb":
-            assert here.tolist() == [[str(x).lower() if isinstance(x, bool | np.bool_) else x for x in r] for r in part]
-        else:
-            np.testing.assert_allclose(here.astype(float), part.astype(float), rtol=2e-6, atol=1e-6)
-    assert at == answers.shape[1]
-
-
-def test_a_plain_onnx_file_answers_as_python(page: Page, app: App, serve: Serve, tmp_path: Path, plain: Path) -> None:
-    (tmp_path / "rows.csv").write_text("x0,x1\n2,1\n4,0\n0,1\n")
-    page.goto(serve(app(plain)).url)
-    rows, summary = answered(page, tmp_path / "rows.csv")
-    assert summary == "3 rows answered."
-    assert [list(row.values())[2] for row in rows] == ["1.5", "0.25", ""]  # infinite: empty, as edge-infer writes it
-    assert page.is_disabled("#test-button")
-
-
-def test_a_model_of_very_many_columns_takes_them_as_csv(page: Page, app: App, serve: Serve, tmp_path: Path) -> None:
-    page.goto(serve(app(models.wide())).url)
-    page.wait_for_selector(READY)
-    assert "The model takes 400 columns, too many for a form" in page.inner_text("#form-note")
-    assert page.is_disabled("#answer-button")
-    (tmp_path / "rows.csv").write_text(",".join(f"x{i}" for i in range(400)) + "\n" + ",".join(["1"] * 400) + "\n")
-    rows, _ = answered(page, tmp_path / "rows.csv")
-    assert list(rows[0].values())[400:] == ["400"]
 
 
 def test_clearing_brings_the_form_back_as_it_was(page: Page, app: App, serve: Serve) -> None:
@@ -222,26 +142,6 @@ def test_clearing_brings_the_form_back_as_it_was(page: Page, app: App, serve: Se
     page.get_by_role("button", name="Clear").click()
     page.wait_for_selector("#field-1-other", state="hidden")
     assert page.evaluate(values) == before
-
-
-@pytest.mark.parametrize("path", [DIABETES, DIGITS], ids=["regression", "a matrix"])
-def test_other_samples_pass_their_self_test(path: Path, page: Page, app: App, serve: Serve) -> None:
-    page.goto(serve(app(path)).url)
-    text, kind = self_tested(page)
-    assert kind == "passed", text
-
-
-def test_a_text_that_onnxruntime_web_would_cut_is_refused(page: Page, app: App, serve: Serve, tmp_path: Path) -> None:
-    """It ends a text at U+0000."""
-    page.goto(serve(app(models.made("texts").data)).url)
-    (tmp_path / "rows.csv").write_text('text\n"good\0 bad bad"\n"good\1 bad bad"\n')
-    rows, summary = answered(page, tmp_path / "rows.csv")
-    assert summary == "1 row answered, 1 row refused."
-    assert "expected text without the character U+0000" in rows[0]["error"]
-    text, kind = self_tested(page)
-    assert kind == "passed"
-    assert "predict: 59 of 59 agree" in text
-    assert "1 golden row was left out: it has a text with the character U+0000" in text
 
 
 def test_an_unknown_category_is_not_cut_to_a_known_one(page: Page, app: App, serve: Serve, tmp_path: Path) -> None:
@@ -308,8 +208,6 @@ def test_a_changed_file_is_never_used(
 
 
 def test_a_newer_export_is_offered_and_taken(page: Page, app: App, serve: Serve, tmp_path: Path) -> None:
-    import shutil
-
     folder = tmp_path / "served"
     shutil.copytree(app(PENGUINS), folder)
     page.goto(serve(folder).url)
@@ -335,9 +233,6 @@ def test_a_newer_export_is_offered_and_taken(page: Page, app: App, serve: Serve,
 def test_texts_of_a_model_run_no_script(
     single_file: bool, page: Page, runtime: Any, serve: Serve, tmp_path: Path
 ) -> None:
-    from edge_infer.artifact import parse_artifact
-    from edge_infer.export.web import export_web
-
     target = tmp_path / ("app.html" if single_file else "app")
     artifact = parse_artifact(models.hostile_penguins())
     export_web(artifact, target, runtime=runtime, title=models.HOSTILE, single_file=single_file)
@@ -440,168 +335,3 @@ def test_nothing_moves_while_the_page_loads(width: int, page: Page, app: App, se
         })"""
     )
     assert sum(shifts) < 0.01
-
-
-# --- the program's parts against Python's -----------------------------------------------
-
-_CELLS = [
-    *(
-        "",
-        "NA",
-        "nan",
-        " 1.5 ",
-        "1e5",
-        "1_000",
-        "1,5",
-        "0x10",
-        "inf",
-        "-Infinity",
-        "+7",
-        "-0",
-        "0.1",
-        "1e400",
-        "16777217",
-    ),
-    *(
-        "9007199254740993",
-        "123456789012345678901",
-        "true",
-        "YES",
-        "f",
-        "2",
-        "text",
-        " NA ",
-        "1.",
-        ".5",
-        "e5",
-        "--1",
-        "0007",
-    ),
-]
-_COLUMNS = [
-    edge_infer.manifest.Column("a", kind, kind, "t", 0, missing=missing, infinite=infinite)
-    for kind in ("number", "integer", "boolean")
-    for missing in (False, True)
-    for infinite in (False, True)
-]
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
-def test_cells_are_read_or_refused_as_by_python(dtype: str, page: Page, app: App, serve: Serve) -> None:
-    page.goto(serve(app(PENGUINS)).url)
-    columns = [c for c in _COLUMNS if dtype != "int64" or (not c.missing and not c.infinite)]
-    asked = [(column._asdict() | {"index": 0}, text) for column in columns for text in _CELLS]
-    here = page.evaluate(
-        """async ([asked, tensor]) => {
-          const { elementReader, valueOf } = await import("./schema.js");
-          return asked.map(([column, text]) => {
-            try { return String(elementReader(column, tensor)(valueOf(column, text))); }
-            catch (error) { return `${error.expected}, got ${error.got}`; }
-          });
-        }""",
-        [asked, {"dtype": dtype, "name": "t", "width": 1}],
-    )
-    there = [python_cell(column, dtype, text) for column in columns for text in _CELLS]
-    for (column, text), a, b in zip(asked, here, there, strict=True):
-        same = a == b or ("got" not in a + b and (float(a) == float(b) or a.lower() == b.lower() == "nan"))
-        assert same, (column["kind"], text, a, b)
-
-
-def python_cell(column: Any, dtype: str, text: str) -> str:
-    from edge_infer.cli.csv_rows import BadCell, cell_reader
-    from edge_infer.columns import Misfit, NumberReader, WholeReader
-
-    reader = WholeReader(column) if dtype == "int64" else NumberReader(column, dtype)
-    try:
-        return str(reader.one(cell_reader(column)(text))).replace("inf", "Infinity")
-    except BadCell as bad:
-        return f"{bad.expected}, got {text!r}"
-    except Misfit as misfit:
-        return f"{misfit.expected}, got {misfit.got}"
-
-
-_TIMES = [
-    *(
-        "2024-05-01",
-        "2024-05-01T12:30",
-        "2024-05-01 12:30:59.999999",
-        "2024-05-01T12:30:00.5",
-        "1969-12-31T23:59:59.999",
-    ),
-    *(
-        "2024-02-30",
-        "2024-13-01",
-        "0001-01-01",
-        "9999-12-31T23:59:59",
-        "1677-01-01",
-        "2262-01-01",
-        "1678-01-01",
-        "x",
-        "",
-    ),
-    *("2024-05-01T24:30", "2024-05-01T12:30Z", "2024-05-01T12:30+02:00", "2024-05-01T12:30:00-09:30", " 2024-05-01 "),
-    *("2024-05-01T12", "2024-05-01T12:30+0200", "0000-01-01", "1900-02-29", "2000-02-29", "1969-12-31T12:00:00.000001"),
-]
-
-
-@pytest.mark.parametrize("unit", ["D", "h", "m", "s", "ms", "us", "ns"])
-@pytest.mark.parametrize("zone", ["", ", UTC"])
-def test_times_count_as_in_python(unit: str, zone: str, page: Page, app: App, serve: Serve) -> None:
-    from edge_infer.time_units import BadTime, units_of
-    from edge_infer.times import TimeType
-
-    page.goto(serve(app(PENGUINS)).url)
-    dtype = f"datetime64[{unit}{zone}]"
-    here = page.evaluate(
-        """async ([texts, dtype]) => {
-          const { timeType, unitsOf } = await import("./times.js");
-          return texts.map((text) => {
-            try { return unitsOf(text, timeType(dtype)); } catch (error) { return error.message; }
-          });
-        }""",
-        [_TIMES, dtype],
-    )
-    for text, got in zip(_TIMES, here, strict=True):
-        try:
-            wanted: Any = float(units_of(text, TimeType.parse(dtype)))  # type: ignore[arg-type]
-        except BadTime as error:
-            wanted = str(error)
-        assert (got if isinstance(got, str) else float(got)) == wanted, text
-
-
-_SHEETS = [
-    *("a,b\n1,2\n", "a,b\r\n1,2", 'a,"b"\n"x, y","say ""no"""\n', "a\n\n1\n\n\n2", 'a,b\n"1\n2",3\n4,5\n', "a,b\n,\n"),
-    *('a\n""\n', "a;b\n1,5;2\n", "a\tb\n1\t2\n", "\ufeffa,b\n1,2\n", 'a,b\nx"y,2\n', "a\r1\r2", "\n\na,b\n1,2\n"),
-]
-
-
-def test_csv_files_are_read_as_by_python(page: Page, app: App, serve: Serve) -> None:
-    from edge_infer.cli import csv_rows
-
-    page.goto(serve(app(PENGUINS)).url)
-    for sheet in _SHEETS:
-        text = csv_rows._decoded(sheet.encode(), "")
-        delimiter = csv_rows._delimiter(text, ["a", "b"])
-        wanted = csv_rows._read(text, delimiter, "")
-        here = page.evaluate(
-            """async ([text, delimiter]) => (await import("./table.js")).parseCsv(text, delimiter)""", [text, delimiter]
-        )
-        assert (here["records"], here["lines"]) == (wanted.records, wanted.lines), sheet
-
-
-def test_a_record_that_python_refuses_is_refused_in_the_same_words(page: Page, app: App, serve: Serve) -> None:
-    page.goto(serve(app(models.made("people").data)).url)
-    model = edge_infer.load(models.path_of("people"))
-    names = [column.name for column in model.manifest.inputs.columns]
-    for row in ([1.5, None, 3.0, "north", True], [1e39, 2.5, 70000000, "somewhere", None], [1.0, 2, 3, None, False]):
-        with pytest.raises(InputError) as caught:
-            model.predict(dict(zip(names, row, strict=True)))
-        told = page.evaluate(
-            """async (row) => {
-              const { Packer } = await import("./model.js");
-              const app = await (await fetch("app.json")).json();
-              return new Packer(app.manifest.inputs).mismatches(row).map(String);
-            }""",
-            row,
-        )
-        assert told == [str(mismatch).partition(" (did you mean")[0] for mismatch in caught.value.mismatches], row
