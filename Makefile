@@ -10,9 +10,9 @@ BIN := $(VENV)/bin
 LOWEST := requirements/lowest.lock
 INTEROP := requirements/interop.lock
 EXAMPLES := requirements/examples.lock
-SPAN_TESTS := tests/compat tests/encryption tests/signing tests/update/test_publish.py tests/runtime/test_split_trees.py tests/convert/boosters \
+SPAN_TESTS := tests/compat tests/encryption tests/signing tests/runtime/test_split_trees.py tests/convert/boosters \
     tests/convert/operators/test_trees.py tests/convert/passes/test_trees.py \
-    tests/update/test_update.py \
+    $(addprefix tests/update/test_,publish.py update.py) \
     $(addprefix tests/convert/test_,differential.py gate.py schema.py structural_proof.py)
 GOLDEN_TESTS = $(shell grep -rl --include='test_*.py' update_goldens tests)
 PIP_QUIET := -qq --disable-pip-version-check --no-input

@@ -36,6 +36,11 @@ def test_every_snippet_runs_in_order(
     tmp_path: Path, shell: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    for variable in ("HOME", "PATH"):  # the Python blocks run here, in the shell's home
+        monkeypatch.setenv(variable, shell[variable])
+    for variable in ("EDGE_INFER_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+        shell.pop(variable, None)
     names: dict[str, Any] = {}
     blocks = BLOCK.findall(README)
     assert len(blocks) >= 8

@@ -329,8 +329,9 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "an older state, whole": (_whole_older_state, "older"),
     "an older timestamp": (_older_timestamp, "older"),
     "an older channel that snapshot's and timestamp's keys vouch for": (_older_channel_that_is_vouched_for, "older"),
-    "an older snapshot under the newer name": (_older_snapshot_under_the_newer_name, "mixed"),
-    "an older channel under the newer name": (_older_channel_under_the_newer_name, "mixed"),
+    # a signature's length varies: where the older file is the longer one, that is seen first
+    "an older snapshot under the newer name": (_older_snapshot_under_the_newer_name, "mixed or oversized"),
+    "an older channel under the newer name": (_older_channel_under_the_newer_name, "mixed or oversized"),
     "an older channel where only versions tell": (_older_channel_where_only_versions_tell, "mixed"),
     "an expired timestamp": (_frozen("timestamp"), "expired"),
     "an expired snapshot": (_frozen("snapshot"), "expired"),
