@@ -26,6 +26,7 @@ class Device:
     """Commands run with one interpreter, in an empty home."""
 
     def __init__(self, python: Path, home: Path) -> None:
+        home = home.resolve()  # a home that is no absolute path is not taken for one
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
         self.python = python
