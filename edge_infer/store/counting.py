@@ -64,19 +64,20 @@ class _Counter:
         release = begun.state.of_digest(begun.state.active)
         self._secret = release is not None and release.encrypted is not None
         self.unused = self._over = False
+        self._joining = threading.Lock()
         self._take(begun)
 
     def _take(self, begun: Begun) -> None:
         """A start, in this process."""
         assert begun.state.trial is not None
         self._trial = begun.state.trial  # as the store has it
-        self._start: Start | None = begun.start
         self._descriptor = begun.descriptor
         self._new = Counts()
         self._changing, self._writing = threading.RLock(), threading.Lock()
         self._writer = 0  # the thread that brings
         self._bringing = self._ends = self._closed = False
         self._next = time.monotonic() + _FIRST_SECONDS
+        self._start: Start | None = begun.start  # last: other threads of a child wait for it
         _running[begun.start.name] = self
         _end_with_multiprocessing()
 
@@ -92,7 +93,9 @@ class _Counter:
             self._count(Counts(errors=1, last_error=brief(f"{method}: {told}")))
 
     def _count(self, counts: Counts) -> None:
-        if self._over or self._closed or not (self._start or self._joined()):
+        if self._start is None:
+            self._join()
+        if self._over or self._closed:
             return
         with self._changing:
             self._new = self._new.plus(counts)
@@ -118,22 +121,22 @@ class _Counter:
     def forked(self) -> None:
         """In the child: the start is the parent's, and so is the lock, which an unlocking here would take from it."""
         os.close(self._descriptor)
-        self._start = None
+        self._start, self._joining = None, threading.Lock()
 
-    def _joined(self) -> bool:
-        """A child's own start, if the same release is still on trial."""
-        try:
-            _, begun = begin(self._files, self._name)
-        except (EdgeInferError, OSError) as error:
-            report_event("store", f"{self._name}: a child's calls of a release on trial are not counted: {error}")
-            begun = None
-        if begun is not None and begun.state.active == self._digest:
-            self._take(begun)
-            return True
-        if begun is not None:
-            self._files.let_go(begun.descriptor)
-        self._over = True
-        return False
+    def _join(self) -> None:
+        """A child's own start, one for all of its threads, if the same release is still on trial."""
+        with self._joining:
+            if self._start is not None or self._over:
+                return
+            try:
+                _, begun = begin(self._files, self._name, self._digest)
+            except (EdgeInferError, OSError) as error:
+                report_event("store", f"{self._name}: a child's calls of a release on trial are not counted: {error}")
+                begun = None
+            if begun is None:
+                self._over = True
+            else:
+                self._take(begun)
 
     # --- bringing ---
 

@@ -59,14 +59,16 @@ def new_trial(terms: Terms | None) -> Trial | None:
     return None if terms is None else Trial(terms.checked(), here.now(), here.moment())
 
 
-def begin(files: Files, name: str) -> tuple[State | None, Begun | None]:
+def begin(files: Files, name: str, digest: str | None = None) -> tuple[State | None, Begun | None]:
     """Before the active release is used: its start is noted, if it is on trial and stays so.
+
+    digest: of the release that is meant; None: whichever is active.
 
     Raises StoreWriteError: nothing was noted.
     """
     with files.locked(PATIENCE):
         state = read_state(files, name)
-        if state is None or state.trial is None:
+        if state is None or state.trial is None or digest not in (None, state.active):
             return state, None
         trial = _with_the_dead(files, name, state.trial, here.moment())
         decided = _decided(files, state._replace(trial=trial))

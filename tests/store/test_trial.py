@@ -315,6 +315,43 @@ def _kill_itself(model: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _answer_in_threads(model: Any) -> None:
+    gate = threading.Barrier(8)
+
+    def ask() -> None:
+        gate.wait()
+        model.predict(ROW)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_all_threads_of_a_child_are_one_start(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    with trying.load("pets") as model:
+        for _ in range(3):
+            child = multiprocessing.get_context("fork").Process(target=_answer_in_threads, args=(model,))
+            child.start()
+            child.join()
+            assert child.exitcode == 0
+    with trying.load("pets"):
+        assert (len(trial_of(trying).starts), trial_of(trying).answers, trial_of(trying).crashed) == (1, 24, 0)
+
+
+def test_a_child_of_an_earlier_release_is_no_crash_of_the_next(trying: Store) -> None:
+    trying.activate("pets@1.1.0", trial=LONG)
+    with trying.load("pets") as model:
+        trying.install(artifact("1.2.0"), trial=LONG)
+        child = multiprocessing.get_context("fork").Process(target=model.predict, args=(ROW,))
+        child.start()
+        child.join()
+    with trying.load("pets"):
+        assert (trial_of(trying).answers, trial_of(trying).crashed) == (0, 0)
+
+
 @pytest.mark.parametrize("way", ["fork", "spawn"])
 def test_children_of_multiprocessing_end_in_order(trying: Store, way: str) -> None:
     trying.activate("pets@1.1.0", trial=LONG)
