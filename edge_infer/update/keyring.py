@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from edge_infer.errors import KeyFileError, UsageError
 from edge_infer.extras import needs
+from edge_infer.files import flush_folder
 from edge_infer.private_files import write_new
 from edge_infer.signing.keys import PrivateKey
 from edge_infer.update.layout import ROOT
@@ -119,7 +121,7 @@ class Keyring:
         os.makedirs(self.folder, 0o700, exist_ok=True)
         for key in new:
             write_new(os.path.join(self.folder, key.file), key.signer.private_bytes, _PRIVATE)
-        _flush_folder(self.folder)
+        flush_folder(Path(self.folder))
         return [os.path.join(self.folder, key.file) for key in new]
 
     def settle(self, role: str, ids: Iterable[str]) -> None:
@@ -136,7 +138,7 @@ class Keyring:
                 self._rename(key.file, f"{key.file}.old-{key.id[:8]}")
         for key in new:
             self._rename(key.file, key.file.removesuffix(_NEW))
-        _flush_folder(self.folder)
+        flush_folder(Path(self.folder))
 
     def _rename(self, name: str, target: str) -> None:
         os.rename(os.path.join(self.folder, name), os.path.join(self.folder, target))
@@ -153,13 +155,3 @@ def _names(role: str, count: int) -> list[str]:
 
 def _generated(name: str) -> RoleKey:
     return RoleKey(name, CryptoSigner.generate_ecdsa(), is_new=True)
-
-
-def _flush_folder(path: str) -> None:
-    if os.name == "nt":  # pragma: no cover - Windows has no such call
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
