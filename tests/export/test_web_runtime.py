@@ -97,6 +97,7 @@ def test_where_there_is_none_the_command_that_brings_it_is_told(nowhere: Path) -
         (tgz({f"package/dist/{PINNED.script.name}": b" " * PINNED.script.size}), "has the sha256"),
         (tgz({f"package/dist/{PINNED.script.name}": b" " * (PINNED.script.size + 1)}), "has more than"),
     ],
+    ids=["empty", "zip", "no tar", "no file", "too short", "other bytes", "too long"],  # an archive holds its time
 )
 def test_another_archive_is_refused(data: bytes, reason: str, nowhere: Path) -> None:
     (nowhere / PINNED.tgz).write_bytes(data)
