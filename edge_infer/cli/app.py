@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import inspect as signatures
-from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Optional
 
 import typer
 from rich.markup import escape as literal
 
-from edge_infer.cli.options import HOT, Argument, Command, Option
+from edge_infer.cli import panels
+from edge_infer.cli.completion import models
+from edge_infer.cli.options import PREDICT, STREAM, Argument, Command, Option
 
-__all__ = ["Json", "app", "folded", "run_app"]
+__all__ = ["Json", "add_hot", "app", "folded", "run_app", "whole_app"]
 
 
 def folded(help_text: str) -> str:
@@ -62,37 +63,48 @@ class Precision(StrEnum):
 
 def run_app(args: list[str]) -> int:
     """Parse and run; the exit code. Usage errors and help are typer's own."""
-    import edge_infer.cli.bundle_app
-    import edge_infer.cli.export_app
-    import edge_infer.cli.publish_app
-    import edge_infer.cli.store_app
-    import edge_infer.cli.update_app  # noqa: F401  # each adds its commands
-
     try:
-        typer.main.get_command(app)(args, prog_name="edge-infer")
+        whole_app()(args, prog_name="edge-infer")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     return 0
 
 
+def whole_app() -> Any:
+    """What typer makes of the app with all its commands; `.commands` are these by name."""
+    import edge_infer.cli.bundle_app
+    import edge_infer.cli.export_app
+    import edge_infer.cli.keys_app
+    import edge_infer.cli.publish_app
+    import edge_infer.cli.store_app
+    import edge_infer.cli.update_app  # noqa: F401  # each adds its commands
+
+    return typer.main.get_command(app)
+
+
 # --- the hot commands, from their declaration -------------------------------------------
 
 
-def add_hot(command: Command, run: Callable[..., int]) -> None:
+def add_hot(command: Command, panel: str) -> None:
     """Register a declared command: its signature is made from the declaration."""
 
     def call(**values: Any) -> None:
-        raise typer.Exit(run(**values))
+        from edge_infer.cli.light import Call, run_call
+
+        raise typer.Exit(run_call(Call(command, values)))
 
     call.__name__ = command.name
     parameters = [*map(_argument, command.arguments), *map(_option, command.options)]
     call.__signature__ = signatures.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    app.command(command.name, help=folded(command.help))(call)
+    app.command(command.name, rich_help_panel=panel, help=folded(command.help))(call)
 
 
 def _argument(argument: Argument) -> signatures.Parameter:
-    info = typer.Argument(metavar=argument.metavar, help=literal(argument.help), show_default=False)
+    complete = models if argument.name == "model" else None
+    info = typer.Argument(
+        metavar=argument.metavar, help=literal(argument.help), show_default=False, autocompletion=complete
+    )
     return _parameter(argument.name, str, info, argument.default)
 
 
@@ -114,19 +126,13 @@ def _parameter(name: str, kind: Any, info: Any, default: Any, *, optional: bool 
     )
 
 
-def _run_declared(command: Command) -> Callable[..., int]:
-    def run(**values: Any) -> int:
-        from edge_infer.cli.light import Call, run_call
-
-        return run_call(Call(command, values))
-
-    return run
-
-
 # --- the others -------------------------------------------------------------------------
 
 ModelFile = Annotated[str, typer.Argument(metavar="MODEL", help="The model: an .onnx file.")]
-AnyModel = Annotated[str, typer.Argument(metavar="MODEL", help="An .onnx file, or the name of a model in the store.")]
+AnyModel = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="An .onnx file, or the name of a model in the store.", autocompletion=models),
+]
 Identity = Annotated[
     str | None,
     typer.Option(
@@ -198,51 +204,6 @@ Example:
 --json prints one object: file, ok (true or false), and checks, a list of
 {"name": …, "status": "ok", "failed" or "not checked", "detail": …}."""
 
-_KEYGEN_HELP = """\
-Make a key to sign models with: KEY, which is yours alone, and KEY.pub, which devices trust.
-
-Both are PEM files of the curve P-256; neither may exist yet. --passphrase encrypts KEY; without a
-terminal it is taken from EDGE_INFER_PASSPHRASE.
-
-With --age, KEY is a device's identity in place of that: the secret that opens the models which are
-encrypted to its recipient (age1…). The recipient is shown; there is no second file.
-
-Example:
-
-  edge-infer keygen release.key
-  edge-infer keygen --age device.identity
-
---json prints one object: key, public, fingerprint (sha256 of the public key in DER); with --age
-key, recipient."""
-
-_SIGN_HELP = """\
-Sign a model: the signature is written beside it, as MODEL.sig.
-
-It says that these very bytes, under this file's name, come from you. The format is OpenSSF Model
-Signing 1.0: `model_signing verify key` checks it too. The manifest's release number is signed along.
-
-Example:
-
-  edge-infer sign titanic-1.2.0.onnx --key release.key
-  edge-infer verify titanic-1.2.0.onnx --trust release.key.pub
-
---json prints one object: file, signature, digest, name, release, rollback_allowed, fingerprint."""
-
-_ENCRYPT_HELP = """\
-Encrypt a model for some devices: only who holds the identity of a recipient can open it.
-
-The file is an age file (age-encryption.org); `predict`, `stream`, `inspect` and `verify` open it in
-memory with --identity. It is no signature: sign the model first, and bring MODEL.sig along.
-
-Example:
-
-  edge-infer keygen --age device.identity
-  edge-infer encrypt titanic-1.2.0.onnx --to age1… -o titanic-1.2.0.onnx.age
-  edge-infer predict titanic-1.2.0.onnx.age '{"age": 29}' \\
-      --identity device.identity
-
---json prints one object: file, encrypted, recipients."""
-
 _BENCH_HELP = """\
 Measure a model on this machine, and find the options that suit it.
 
@@ -278,7 +239,7 @@ Example:
 The file is kept, and the last lines say what to try with it."""
 
 
-@app.command("convert", help=folded(_CONVERT_HELP))
+@app.command("convert", rich_help_panel=panels.MAKE, help=folded(_CONVERT_HELP))
 def _convert(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A joblib, pickle or skops file.")],
     data: Annotated[
@@ -342,18 +303,14 @@ def _convert(
     )
 
 
-for _command in HOT.values():
-    add_hot(_command, _run_declared(_command))
-
-
-@app.command("inspect", help=folded(_INSPECT_HELP))
+@app.command("inspect", rich_help_panel=panels.MAKE, help=folded(_INSPECT_HELP))
 def _inspect(model: AnyModel, identity: Identity = None, json: Json = False) -> None:
     from edge_infer.cli import inspect
 
     raise typer.Exit(inspect.run(model=model, identity=identity, json=json))
 
 
-@app.command("verify", help=folded(_VERIFY_HELP))
+@app.command("verify", rich_help_panel=panels.MAKE, help=folded(_VERIFY_HELP))
 def _verify(
     model: AnyModel,
     trust: Annotated[
@@ -372,52 +329,7 @@ def _verify(
     raise typer.Exit(verify.run(model=model, trust=trust or (), signature=signature, identity=identity, json=json))
 
 
-Passphrase = Annotated[bool, typer.Option("--passphrase", help="Ask for the passphrase that encrypts KEY.")]
-
-
-@app.command("keygen", help=folded(_KEYGEN_HELP))
-def _keygen(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The file to make; KEY.pub is made beside it.")],
-    age: Annotated[bool, typer.Option("--age", help="Make an identity to decrypt models with.")] = False,
-    passphrase: Passphrase = False,
-    json: Json = False,
-) -> None:
-    from edge_infer.cli import keygen
-
-    raise typer.Exit(keygen.run(key=key, age=age, passphrase=passphrase, json=json))
-
-
-@app.command("encrypt", help=folded(_ENCRYPT_HELP))
-def _encrypt(
-    model: ModelFile,
-    to: Annotated[list[str], typer.Option("--to", metavar="RECIPIENT", help="Who can open it: age1…. Repeatable.")],
-    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Left out: MODEL.age.")] = None,
-    json: Json = False,
-) -> None:
-    from edge_infer.cli import encrypt
-
-    raise typer.Exit(encrypt.run(model=model, to=to, output=output, json=json))
-
-
-@app.command("sign", help=folded(_SIGN_HELP))
-def _sign(
-    model: ModelFile,
-    key: Annotated[str, typer.Option("--key", metavar="KEY", help="The private key: a PEM file, as keygen makes it.")],
-    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Left out: MODEL.sig.")] = None,
-    passphrase: Passphrase = False,
-    allow_rollback: Annotated[
-        bool, typer.Option("--allow-rollback", help="Say that it may take the place of a newer release.")
-    ] = False,
-    json: Json = False,
-) -> None:
-    from edge_infer.cli import sign
-
-    raise typer.Exit(
-        sign.run(model=model, key=key, output=output, passphrase=passphrase, allow_rollback=allow_rollback, json=json)
-    )
-
-
-@app.command("bench", help=folded(_BENCH_HELP))
+@app.command("bench", rich_help_panel=panels.MAKE, help=folded(_BENCH_HELP))
 def _bench(
     model: AnyModel,
     data: Annotated[
@@ -457,7 +369,7 @@ def _bench(
     )
 
 
-@app.command("demo", help=folded(_DEMO_HELP))
+@app.command("demo", rich_help_panel=panels.MAKE, help=folded(_DEMO_HELP))
 def _demo(
     folder: Annotated[
         str | None, typer.Option("--folder", metavar="DIR", help="Keep the file here. Left out: a new folder.")
@@ -466,3 +378,7 @@ def _demo(
     from edge_infer.cli import demo
 
     raise typer.Exit(demo.run(folder=folder))
+
+
+add_hot(PREDICT, panels.ASK)
+add_hot(STREAM, panels.ASK)

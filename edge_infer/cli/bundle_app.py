@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from edge_infer.cli import panels
 from edge_infer.cli.app import Json, app, folded
 
 _BUNDLE_HELP = """\
@@ -29,7 +30,7 @@ from), extras, models, keys (fingerprints), sizes (bytes by file), size, digest 
 SHA256SUMS, to compare on the device by hand)."""
 
 
-@app.command("bundle", help=folded(_BUNDLE_HELP))
+@app.command("bundle", rich_help_panel=panels.BRING, help=folded(_BUNDLE_HELP))
 def _bundle(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Models: .onnx or .onnx.age files.")],
     platform: Annotated[str, typer.Option("--platform", help="linux-x86_64 or linux-aarch64.")],

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from edge_infer.cli import panels
 from edge_infer.cli.app import AnyModel, Json, app, folded
 
 _EXPORT_HELP = """\
@@ -40,7 +41,7 @@ Example:
 digest)."""
 
 export = typer.Typer(name="export", help=folded(_EXPORT_HELP), no_args_is_help=True, rich_markup_mode="rich")
-app.add_typer(export)
+app.add_typer(export, rich_help_panel=panels.BRING)
 
 
 @export.callback()

@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
+from edge_infer.cli import panels
 from edge_infer.cli.app import Json, app, folded
-
-PANEL = "Updates"
 
 _PUBLISH_HELP = """\
 Publish models to devices: a folder of plain files that `edge-infer update` reads, from a web server
@@ -43,7 +42,7 @@ version, expires, near_end, expired, threshold, keys), damaged (files). The exit
 where a role has expired or a published file is damaged."""
 
 
-@app.command("publish", rich_help_panel=PANEL, help=folded(_PUBLISH_HELP))
+@app.command("publish", rich_help_panel=panels.BRING, help=folded(_PUBLISH_HELP))
 def _publish(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder that is published; made where it is not.")],
     keys: Annotated[str, typer.Option("--keys", metavar="KEYS", help="The folder of private keys, outside of DIR.")],

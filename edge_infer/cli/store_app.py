@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from edge_infer.cli.app import Json, app, folded
-
-PANEL = "Models on this device"
+from edge_infer.cli import panels
+from edge_infer.cli.app import Json, add_hot, app, folded
+from edge_infer.cli.completion import models, releases
+from edge_infer.cli.options import DOCTOR
 
 _INSTALL_HELP = """\
 Put models into this device's store, and make them the active release.
@@ -138,7 +139,7 @@ Example:
 
 --json prints one object: revoked, and models, those that changed."""
 
-ModelName = Annotated[str, typer.Argument(metavar="NAME", help="A model in the store.")]
+ModelName = Annotated[str, typer.Argument(metavar="NAME", help="A model in the store.", autocompletion=models)]
 AllowBreaking = Annotated[
     bool, typer.Option("--allow-breaking", help="Accept it though programs that call the active release must change.")
 ]
@@ -166,7 +167,10 @@ Identity = Annotated[
 AllowOlder = Annotated[bool, typer.Option("--allow-older", help="Accept it though a later release was active before.")]
 
 
-@app.command("install", rich_help_panel=PANEL, help=folded(_INSTALL_HELP))
+add_hot(DOCTOR, panels.DEVICE)
+
+
+@app.command("install", rich_help_panel=panels.DEVICE, help=folded(_INSTALL_HELP))
 def _install(
     files: Annotated[
         list[str],
@@ -215,16 +219,18 @@ def _install(
     )
 
 
-@app.command("list", rich_help_panel=PANEL, help=folded(_LIST_HELP))
+@app.command("list", rich_help_panel=panels.DEVICE, help=folded(_LIST_HELP))
 def _list(json: Json = False) -> None:
     from edge_infer.cli import store
 
     raise typer.Exit(store.list_models(json=json))
 
 
-@app.command("status", rich_help_panel=PANEL, help=folded(_STATUS_HELP))
+@app.command("status", rich_help_panel=panels.DEVICE, help=folded(_STATUS_HELP))
 def _status(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A model. Left out: all.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A model. Left out: all.", autocompletion=models)
+    ] = None,
     json: Json = False,
 ) -> None:
     from edge_infer.cli import store
@@ -232,9 +238,11 @@ def _status(
     raise typer.Exit(store.status(name=name, json=json))
 
 
-@app.command("activate", rich_help_panel=PANEL, help=folded(_ACTIVATE_HELP))
+@app.command("activate", rich_help_panel=panels.DEVICE, help=folded(_ACTIVATE_HELP))
 def _activate(
-    reference: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="An installed release.")],
+    reference: Annotated[
+        str, typer.Argument(metavar="NAME@VERSION", help="An installed release.", autocompletion=releases)
+    ],
     allow_breaking: AllowBreaking = False,
     allow_older: AllowOlder = False,
     trial: Trial = None,
@@ -258,30 +266,31 @@ def _activate(
     )
 
 
-@app.command("mark-good", rich_help_panel=PANEL, help=folded(_MARK_GOOD_HELP))
+@app.command("mark-good", rich_help_panel=panels.DEVICE, help=folded(_MARK_GOOD_HELP))
 def _mark_good(name: ModelName, json: Json = False) -> None:
     from edge_infer.cli import store
 
     raise typer.Exit(store.mark_good(name=name, json=json))
 
 
-@app.command("rollback", rich_help_panel=PANEL, help=folded(_ROLLBACK_HELP))
+@app.command("rollback", rich_help_panel=panels.DEVICE, help=folded(_ROLLBACK_HELP))
 def _rollback(name: ModelName, identity: Identity = None, json: Json = False) -> None:
     from edge_infer.cli import store
 
     raise typer.Exit(store.rollback(name=name, identity=identity, json=json))
 
 
-@app.command("remove", rich_help_panel=PANEL, help=folded(_REMOVE_HELP))
+@app.command("remove", rich_help_panel=panels.DEVICE, help=folded(_REMOVE_HELP))
 def _remove(
-    reference: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="What to remove.")], json: Json = False
+    reference: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="What to remove.", autocompletion=models)],
+    json: Json = False,
 ) -> None:
     from edge_infer.cli import store
 
     raise typer.Exit(store.remove(reference=reference, json=json))
 
 
-@app.command("prune", rich_help_panel=PANEL, help=folded(_PRUNE_HELP))
+@app.command("prune", rich_help_panel=panels.DEVICE, help=folded(_PRUNE_HELP))
 def _prune(
     keep: Annotated[
         int, typer.Option("--keep", min=0, metavar="N", help="Releases to keep of those active before.")
@@ -293,14 +302,14 @@ def _prune(
     raise typer.Exit(store.prune(keep=keep, json=json))
 
 
-@app.command("log", rich_help_panel=PANEL, help=folded(_LOG_HELP))
+@app.command("log", rich_help_panel=panels.DEVICE, help=folded(_LOG_HELP))
 def _log(name: ModelName, json: Json = False) -> None:
     from edge_infer.cli import store
 
     raise typer.Exit(store.log(name=name, json=json))
 
 
-@app.command("trust", rich_help_panel=PANEL, help=folded(_TRUST_HELP))
+@app.command("trust", rich_help_panel=panels.DEVICE, help=folded(_TRUST_HELP))
 def _trust(
     keys: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY.pub...]", help="Public keys to trust from now on.")
@@ -312,7 +321,7 @@ def _trust(
     raise typer.Exit(store.trust(keys=keys or [], json=json))
 
 
-@app.command("revoke", rich_help_panel=PANEL, help=folded(_REVOKE_HELP))
+@app.command("revoke", rich_help_panel=panels.DEVICE, help=folded(_REVOKE_HELP))
 def _revoke(
     fingerprint: Annotated[str, typer.Argument(metavar="FINGERPRINT", help="Of the key, as `trust` shows it.")],
     json: Json = False,

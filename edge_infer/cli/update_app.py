@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from edge_infer.cli import panels
 from edge_infer.cli.app import Json, app, folded
-from edge_infer.cli.store_app import PANEL, AllowBreaking, Trial, TrialErrors, TrialLatency
+from edge_infer.cli.store_app import AllowBreaking, Trial, TrialErrors, TrialLatency
 
 _HELP = """\
 Bring models to the release that a repository has for this device.
@@ -39,7 +40,7 @@ unsafe or unreachable), models (a list of: name, action, version, before, reason
 action is installed, available (with --check), current, absent or failed."""
 
 
-@app.command("update", rich_help_panel=PANEL, help=folded(_HELP))
+@app.command("update", rich_help_panel=panels.DEVICE, help=folded(_HELP))
 def _update(
     source: Annotated[
         str, typer.Option("--from", metavar="DIR|URL", help="The repository: a folder, or an http(s) address.")

@@ -59,14 +59,9 @@ def test_every_snippet_runs_in_order(
 
 
 def test_every_command_is_in_the_table() -> None:
-    from typer.main import get_command
+    from edge_infer.cli.app import whole_app
 
-    import edge_infer.cli.publish_app
-    import edge_infer.cli.store_app
-    import edge_infer.cli.update_app  # noqa: F401  # each adds its commands
-    from edge_infer.cli.app import app
-
-    commands = get_command(app).commands  # type: ignore[attr-defined]
+    commands = whole_app().commands
     assert {"convert", "inspect", "verify", "predict", "stream", "demo"} <= set(commands)
     undocumented = [name for name in commands if f"| `edge-infer {name}` |" not in README]
     assert undocumented == []
