@@ -1,4 +1,4 @@
-"""What the README shows, runs; what the CLI has, the README shows; its figures come from a run."""
+"""What the README and the guides show, runs; what the CLI has, the README shows; its figures come from a run."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from benchmarks.readme import quote
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+#: In the order in which they are read: each goes on in the folder of the one before.
+PAGES = ("README.md", "docs/device.md", "docs/python.md")
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -42,11 +44,11 @@ def test_every_snippet_runs_in_order(
         monkeypatch.delenv(variable, raising=False)
         shell.pop(variable, None)
     names: dict[str, Any] = {}
-    blocks = BLOCK.findall(README)
-    assert len(blocks) >= 8
-    for language, code in blocks:
+    blocks = [(page, *block) for page in PAGES for block in BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))]
+    assert len(blocks) >= 12
+    for page, language, code in blocks:
         if language == "python":
-            exec(compile(code, "README.md", "exec"), names)  # the README's own code
+            exec(compile(code, page, "exec"), names)  # the page's own code
         else:
             done = subprocess.run(["sh", "-euc", code], env=shell, capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{code}\n{done.stdout}{done.stderr}"
@@ -91,8 +93,8 @@ def test_figures_of_a_run_with_other_parts_are_quoted_in_order(tmp_path: Path) -
 
 
 def test_links_point_to_files_that_exist() -> None:
-    for page in ("README", "ARCHITECTURE", "CONTRIBUTING", "SECURITY", "CHANGELOG", "examples/README", "deploy/README"):
-        page = f"{page}.md"
-        text = (ROOT / page).read_text(encoding="utf-8")
+    pages = (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "examples/README.md", ROOT / "deploy/README.md")
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#:]+)\)", text):
-            assert (ROOT / page).parent.joinpath(target).exists(), f"{page} links to {target}"
+            assert page.parent.joinpath(target).exists(), f"{page} links to {target}"
