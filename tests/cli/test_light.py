@@ -17,7 +17,7 @@ from edge_infer.cli.options import HOT
 
 def by_typer(args: list[str]) -> dict[str, Any] | None:
     """What typer gives the command's function; None where it shows help or an error."""
-    group = typer.main.get_command(cli_app.app)
+    group = cli_app.whole_app()
     command = group.commands[args[0]]
     try:
         with command.make_context(args[0], list(args[1:])) as context:
