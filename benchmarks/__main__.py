@@ -12,6 +12,7 @@ from benchmarks import (
     large_models,
     many_rows,
     million_rows,
+    monitored,
     one_row,
     resources,
     start_up,
@@ -34,6 +35,7 @@ PARTS = {
     "string_entry": string_entry.run,
     "large_models": large_models.run,
     "swap": swap.run,
+    "monitored": monitored.run,
 }
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edge_infer.artifact import Artifact, read_artifact
     from edge_infer.errors import EdgeInferError, InputError
     from edge_infer.model import Model, load
+    from edge_infer.monitor import Monitor
     from edge_infer.options import SessionOptions
     from edge_infer.store.watched import Watched, watch
     from edge_infer.verification import Check, verify
@@ -28,6 +29,7 @@ __all__ = [
     "EdgeInferError",
     "InputError",
     "Model",
+    "Monitor",
     "SessionOptions",
     "Watched",
     "__version__",
@@ -43,6 +45,7 @@ _HOMES = {
     "EdgeInferError": "errors",
     "InputError": "errors",
     "Model": "model",
+    "Monitor": "monitor",
     "SessionOptions": "options",
     "Watched": "store.watched",
     "load": "model",

@@ -36,25 +36,40 @@ class Table(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Callers' rows, whatever holds them: how many, and those from one to another, of the same kind."""
+    """Callers' rows, whatever holds them: how many, and some of them in the same kind of thing: those from one to
+    another, or from one on every so many."""
 
     length: int
     part: Callable[[int, int], Any]
+    every: Callable[[int, int], Any]
 
 
 def rows_of(data: Any) -> Rows | None:
     """None for a single record, and for what has no rows that can be told apart at a glance."""
     origin = type(data).__module__.partition(".")[0]
     if isinstance(data, np.ndarray):
-        return Rows(len(data), lambda start, end: data[start:end]) if data.ndim == 2 else None
+        return _sliced(data) if data.ndim == 2 else None
     if isinstance(data, list | tuple):
         nested = bool(data) and isinstance(data[0], Mapping | list | tuple | np.ndarray)
-        return Rows(len(data), lambda start, end: data[start:end]) if nested else None
+        return _sliced(data) if nested else None
     if origin == "pandas" and hasattr(data, "iloc"):
-        return Rows(len(data), lambda start, end: data.iloc[start:end])
+        return _sliced(data.iloc, len(data))
     if origin in ("polars", "pyarrow") and hasattr(data, "slice") and hasattr(data, "__len__"):
-        return Rows(len(data), lambda start, end: data.slice(start, end - start))
+        some = data.take if origin == "pyarrow" else data.__getitem__
+        return Rows(
+            len(data),
+            lambda start, end: data.slice(start, end - start),
+            lambda start, step: some(list(range(start, len(data), step))),
+        )
     return None
+
+
+def _sliced(data: Any, length: int | None = None) -> Rows:
+    return Rows(
+        len(data) if length is None else length,
+        lambda start, end: data[start:end],
+        lambda start, step: data[start::step],
+    )
 
 
 def read_table(data: Any, names: Sequence[str]) -> Table | None:

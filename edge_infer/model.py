@@ -15,7 +15,7 @@ from edge_infer.errors import MethodError, UsageError
 from edge_infer.graphs import Graphs
 from edge_infer.manifest import Manifest
 from edge_infer.method import Method
-from edge_infer.observed import Observer, observed
+from edge_infer.observed import Observer, Observing, observed
 from edge_infer.options import SessionOptions
 from edge_infer.prepared import Prepared, prepare
 from edge_infer.tensors import Packer
@@ -32,6 +32,7 @@ def load(
     *,
     options: SessionOptions | None = None,
     identity: str | os.PathLike[str] | None = None,
+    monitor: Observing | None = None,
 ) -> Model:
     """Load an artifact, or any ONNX file, from a path, from bytes, or from this device's store by its name.
 
@@ -42,6 +43,8 @@ def load(
             `edge-infer bench --tune` recorded for this file on this device, then the defaults.
         identity: the file of the secret that opens an encrypted model (age), in memory only; None: the one that
             EDGE_INFER_IDENTITY names. Its owner alone may be able to read it, and it may be no symlink.
+        monitor: an `edge_infer.Monitor`, which counts what the model is asked and answers; None: one that writes to
+            the folder that EDGE_INFER_MONITOR names, if it names one.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -52,20 +55,31 @@ def load(
         UsageError: options that make no sense, or an encrypted file without an identity.
         StoreError: the store has no such model, or none that works on this machine.
     """
-    if isinstance(source, bytes | bytearray | memoryview):
-        return Model(parse_artifact(decrypted(bytes(source), identity)), options)
-    path = os.fspath(source)
+    if monitor is None and os.environ.get("EDGE_INFER_MONITOR"):
+        monitor = _monitor_of_environment()
     if isinstance(source, str) and is_bare_name(source):
-        return _of_store(source, options, identity)
-    return Model(read_artifact(path, identity=identity), options)
+        return _of_store(source, options, identity, monitor)
+    if isinstance(source, bytes | bytearray | memoryview):
+        artifact = parse_artifact(decrypted(bytes(source), identity))
+    else:
+        artifact = read_artifact(os.fspath(source), identity=identity)
+    return Model(artifact, options, observer=None if monitor is None else monitor.observer(artifact))
 
 
-def _of_store(name: str, options: SessionOptions | None, identity: str | os.PathLike[str] | None) -> Model:
+def _monitor_of_environment() -> Observing | None:
+    from edge_infer.monitor import monitor_of_environment
+
+    return monitor_of_environment()
+
+
+def _of_store(
+    name: str, options: SessionOptions | None, identity: str | os.PathLike[str] | None, monitor: Observing | None
+) -> Model:
     from edge_infer.errors import NotInstalledError
     from edge_infer.store import Store
 
     try:
-        return Store(identity=identity).load(name, options=options)
+        return Store(identity=identity).load(name, options=options, monitor=monitor)
     except (NotInstalledError, UsageError) as error:
         beside = [path for path in (name, f"{name}.onnx") if os.path.isfile(path)]
         if not beside:

@@ -22,6 +22,7 @@ from edge_infer.errors import (
     UnsafePathError,
 )
 from edge_infer.model import Model
+from edge_infer.observed import Observing, together
 from edge_infer.options import SessionOptions
 from edge_infer.store import here
 from edge_infer.store.admission import circumstances_of, health_of, refuse_again
@@ -52,7 +53,9 @@ class StoreWarning(UserWarning):
     """The store did something by itself, such as falling back to the release before."""
 
 
-def load(files: Files, reference: str, options: SessionOptions | None, identity: Identity) -> Model:
+def load(
+    files: Files, reference: str, options: SessionOptions | None, identity: Identity, monitor: Observing | None = None
+) -> Model:
     """See `Store.load`."""
     wanted, failed = parse_reference(reference), frozenset[str]()
     for _ in range(_TRIES):
@@ -62,7 +65,7 @@ def load(files: Files, reference: str, options: SessionOptions | None, identity:
         release = chosen(state, wanted, failed)
         error: EdgeInferError
         try:
-            return _loaded(files, wanted.name, release, options, identity, tracker)
+            return _loaded(files, wanted.name, release, options, identity, tracker, monitor)
         except FileNotFoundError:
             now = state_of(files, wanted.name).of_digest(release.digest)
             if now is None or path_of(now) != path_of(release):  # removed, or encrypted anew, since its name was read
@@ -114,9 +117,12 @@ def _loaded(
     options: SessionOptions | None,
     identity: Identity,
     tracker: Tracker | None,
+    monitor: Observing | None,
 ) -> Model:
     try:
-        return Model(usable(files, name, release, identity), options, observer=tracker)
+        artifact = usable(files, name, release, identity)
+        observer = together(tracker, None if monitor is None else monitor.observer(artifact))
+        return Model(artifact, options, observer=observer)
     except (EdgeInferError, FileNotFoundError):  # told by the store; all else is the end of most programs
         if tracker is not None:
             tracker.closed()

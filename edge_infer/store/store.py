@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge_infer.errors import DamagedStoreError, RefusedError, UnsafePathError, UsageError
 from edge_infer.model import Model
+from edge_infer.observed import Observing
 from edge_infer.options import SessionOptions
 from edge_infer.store.admission import Allowed, check_follows
 from edge_infer.store.artifacts import Identity, path_of, remove_unfinished, stored_bytes
@@ -75,7 +76,7 @@ class Store:
         """What happened to a model, the oldest event first. Raises NotInstalledError."""
         return events_of(self._files, self.state(name))
 
-    def load(self, reference: str, *, options: SessionOptions | None = None) -> Model:
+    def load(self, reference: str, *, options: SessionOptions | None = None, monitor: Observing | None = None) -> Model:
         """The active release of a model ("titanic"), or one of its releases ("titanic@1.2.0").
 
         A release that has not been proven on this machine as it is now replays its goldens first; if they do not come
@@ -86,7 +87,7 @@ class Store:
             RefusedError: it does not work on this machine, and there is none to fall back to.
             DamagedStoreError: its bytes are not those that were installed.
         """
-        return load(self._files, reference, options, self._identity)
+        return load(self._files, reference, options, self._identity, monitor)
 
     def watch(
         self,
@@ -96,11 +97,12 @@ class Store:
         sample: float = 0.01,
         interval: float = 1.0,
         options: SessionOptions | None = None,
+        monitor: Observing | None = None,
     ) -> Watched:
         """A model that follows what is active here; see `edge_infer.watch`."""
         from edge_infer.store.watched import Source, Watched
 
-        source = Source.of(self._files, self._identity, reference, options)
+        source = Source.of(self._files, self._identity, reference, options, monitor)
         return Watched(source, interval, shadow=shadow, sample=sample)
 
     def shadows(self, name: str) -> list[Shadow]:

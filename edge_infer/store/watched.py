@@ -19,6 +19,7 @@ from edge_infer.errors import EdgeInferError, NotInstalledError, UsageError
 from edge_infer.events import report_event
 from edge_infer.manifest import Manifest
 from edge_infer.model import Model
+from edge_infer.observed import Observing
 from edge_infer.options import SessionOptions
 from edge_infer.store.artifacts import Identity
 from edge_infer.store.files import Files
@@ -45,6 +46,7 @@ def watch(
     interval: float = 1.0,
     options: SessionOptions | None = None,
     store: Store | None = None,
+    monitor: Observing | None = None,
 ) -> Watched:
     """The active release of a model in the store, whichever it is: calls move to a newly activated one by themselves.
 
@@ -55,7 +57,7 @@ def watch(
             far it agrees and what it takes; no caller sees anything of it.
         interval: seconds between two looks for a change, by whoever calls then; 0: with every call. Where nobody
             calls, nothing happens.
-        options: see `load`.
+        options, monitor: see `load`. Each release is watched by itself.
         store: None: this device's own. `Store(identity=…)` opens encrypted models.
 
     Raises: as `load` does, and UsageError where `reference` names one release, or an argument makes no sense;
@@ -65,7 +67,7 @@ def watch(
         from edge_infer.store.store import Store
 
         store = Store()
-    return store.watch(reference, shadow=shadow, sample=sample, interval=interval, options=options)
+    return store.watch(reference, shadow=shadow, sample=sample, interval=interval, options=options, monitor=monitor)
 
 
 class Watched:
@@ -145,23 +147,31 @@ class Source(NamedTuple):
     identity: Identity
     name: str
     options: SessionOptions | None
+    monitor: Observing | None = None
 
     @classmethod
-    def of(cls, files: Files, identity: Identity, reference: str, options: SessionOptions | None) -> Source:
+    def of(
+        cls,
+        files: Files,
+        identity: Identity,
+        reference: str,
+        options: SessionOptions | None,
+        monitor: Observing | None = None,
+    ) -> Source:
         """Raises UsageError for a release, which does not change."""
         wanted = parse_reference(reference)
         if wanted.version is not None:
             raise UsageError(f"{reference!r}: expected NAME, since a release does not change; load it instead")
-        return cls(files, identity, check_name(wanted.name), options)
+        return cls(files, identity, check_name(wanted.name), options, monitor)
 
     def load(self) -> Model:
-        return load(self.files, self.name, self.options, self.identity)
+        return load(self.files, self.name, self.options, self.identity, self.monitor)
 
 
 def _sampler(source: Source, shadow: str, sample: float) -> Sampler:
     from edge_infer.store.shadow import Candidate, Sampler  # most watch without one
 
-    return Sampler(Candidate.of(*source, shadow, sample))
+    return Sampler(Candidate.of(*source[:4], shadow, sample))
 
 
 def _seconds(interval: object) -> float:
@@ -175,12 +185,13 @@ def _watched(
     identity: Identity,
     name: str,
     options: SessionOptions | None,
+    monitor: Observing | None,
     interval: float,
     shadow: str | None,
     sample: float,
 ) -> Watched:
     """Of a pickle."""
-    return Watched(Source(Files(folder), identity, name, options), interval, shadow=shadow, sample=sample)
+    return Watched(Source(Files(folder), identity, name, options, monitor), interval, shadow=shadow, sample=sample)
 
 
 #: What tells a state file from the one before it: when it was written, its number, its size. None: there is none.
