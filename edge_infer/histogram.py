@@ -106,6 +106,16 @@ class Histogram:
                 return min(2 * _GAMMA**place / (_GAMMA + 1), self.largest)
         raise AssertionError("fewer in the buckets than were counted")
 
+    def count_to(self, number: float) -> int:
+        """How many are not above a number, to the error of a bucket."""
+        last = _bucket(number)
+        return sum(count for place, count in self._buckets.items() if place <= last)
+
+    @property
+    def total(self) -> float:
+        """What all add up to, to the same relative error."""
+        return sum(count * 2 * _GAMMA**place / (_GAMMA + 1) for place, count in self._buckets.items())
+
     def plain(self) -> dict[str, Any]:
         """As JSON has it; `parse` reads it."""
         return {"largest": min(self.largest, MOST), "buckets": [list(pair) for pair in sorted(self._buckets.items())]}

@@ -121,7 +121,7 @@ def test_many_rows_do_not_take_memory_for_all_of_them() -> None:
 
 def test_another_error_of_a_chunk_ends_the_call_whatever_the_threads() -> None:
     """Nothing hangs, and no answer is given that is partly empty."""
-    rows = Rows(40, range)
+    rows = Rows(40, range, range)
 
     def answer(part: range) -> Any:
         if 17 in part:

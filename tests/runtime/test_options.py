@@ -209,7 +209,7 @@ def test_the_command_line_reads_the_environment() -> None:
         assert "Traceback" not in wrong.stderr
 
 
-def test_the_readme_names_every_variable() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+def test_the_guide_names_every_variable() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
     for variable, option in ENVIRONMENT.items():
-        assert f"| `{option}` | `{variable}` |" in readme
+        assert f"| `{option}` | `{variable}` |" in guide

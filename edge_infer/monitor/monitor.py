@@ -1,0 +1,154 @@
+"""`Monitor`: what an application gives to `load`, so that its model is watched."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import Any, Final
+
+from edge_infer.artifact import Artifact
+from edge_infer.errors import ArtifactError, UsageError
+from edge_infer.events import report_event
+from edge_infer.manifest import KEY_REFERENCE
+from edge_infer.monitor.basis import Basis, basis_of, read_basis
+from edge_infer.monitor.profile import Reference, parse_reference
+from edge_infer.monitor.watching import Watcher
+from edge_infer.monitor.windows import HOURS, Stamp, Window, read_windows
+from edge_infer.monitor.worker import Keeping, Worker
+from edge_infer.observed import Observer
+from edge_infer.store.files import Files
+from edge_infer.store.names import check_name
+
+__all__ = ["Monitor", "monitor_of_environment"]
+
+_VARIABLE: Final = "EDGE_INFER_MONITOR"
+
+
+class Monitor:
+    """Watches models in the process that uses them: counts in constant memory, written to a folder of plain files.
+
+    Any number of models, processes and devices' clocks may share a folder. A call gets longer by a fraction of a
+    microsecond; a thread counts what calls leave behind, and writes it. Thread-safe, and a context manager.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        rows_per_second: int = 1000,
+        write_seconds: float = 60.0,
+        keep_hours: int = 48,
+        keep_days: int = 90,
+    ) -> None:
+        """Nothing is written until a model is called.
+
+        Args:
+            folder: made where it is not there.
+            rows_per_second: of each model, that are looked at for columns, labels and scores; where more come, a share
+                of them chosen by chance. Calls, rows, errors and latencies are counted of all.
+            write_seconds: between two writes. A crash loses what was counted since the last one.
+            keep_hours, keep_days: how many windows are kept; an hour that leaves is added to its day.
+
+        Raises:
+            UsageError: a setting that makes no sense.
+        """
+        _check("rows_per_second", rows_per_second, 1)
+        _check("write_seconds", write_seconds, 0)
+        _check("keep_hours", keep_hours, 1)
+        _check("keep_days", keep_days, 1)
+        self._settings = (rows_per_second, float(write_seconds), keep_hours, keep_days)
+        self._files = Files(folder)
+        self._rows = rows_per_second
+        self._worker = Worker(self._files, Keeping(float(write_seconds), keep_hours, keep_days), _now)
+
+    @property
+    def folder(self) -> str:
+        """Where it writes."""
+        return self._files.root
+
+    def observer(self, artifact: Artifact) -> Observer:
+        """Of the calls of a model that is loaded. Raises UnsafePathError for a name that cannot name files."""
+        check_name(artifact.manifest.name)
+        watcher = Watcher(artifact, basis_of(artifact, _reference(artifact)), self._rows, self._worker.wake)
+        self._worker.watch(watcher)
+        return _Handle(watcher, self._worker)
+
+    def windows(self, name: str, kind: str = HOURS) -> list[Window]:
+        """What was counted of a model, in the order in which it was: "hours" or "days"."""
+        return read_windows(self._files, name, kind)
+
+    def basis(self, window: Window) -> Basis | None:
+        """By what a window was counted: bins and categories, and the reference's own counts."""
+        return read_basis(self._files, window.name, window.digest)
+
+    def flush(self) -> None:
+        """Count and write what calls have left behind until now."""
+        self._worker.flush()
+
+    def close(self) -> None:
+        """Write all, and end the thread. Models that are watched go on to answer, and are watched no more."""
+        self._worker.end()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickle, (self._files.root, *self._settings)
+
+    def __enter__(self) -> Monitor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Handle:
+    """What a model holds (`observed.Observer`). When nobody can call it any more, its watcher is let go."""
+
+    def __init__(self, watcher: Watcher, worker: Worker) -> None:
+        self.answered, self.failed, self.around = watcher.answered, watcher.failed, watcher.around
+        self._watcher, self._worker = watcher, worker
+        weakref.finalize(self, worker.let_go, watcher).atexit = False
+
+    def closed(self) -> None:
+        self._worker.close(self._watcher)
+
+
+def _unpickle(folder: str, rows: int, seconds: float, hours: int, days: int) -> Monitor:
+    return Monitor(folder, rows_per_second=rows, write_seconds=seconds, keep_hours=hours, keep_days=days)
+
+
+def monitor_of_environment() -> Monitor | None:
+    """The one of the folder that EDGE_INFER_MONITOR names: one for a process."""
+    folder = os.environ.get(_VARIABLE)
+    if not folder:
+        return None
+    if folder not in _of_environment:
+        _of_environment[folder] = Monitor(folder)
+    return _of_environment[folder]
+
+
+_of_environment: Final[dict[str, Monitor]] = {}
+
+
+def _now() -> Stamp:
+    from edge_infer.store.here import moment, now
+
+    machine = moment()
+    return Stamp(now(), machine.boot, machine.seconds)
+
+
+def _reference(artifact: Artifact) -> Reference | None:
+    """None where the file has none, or one that cannot be read, which is told: the model answers without it."""
+    text = artifact.facts.metadata.get(KEY_REFERENCE)
+    if text is None or not artifact.described:
+        return None
+    try:
+        return parse_reference(text)
+    except ArtifactError as error:
+        report_event(
+            "monitor", f"{artifact.manifest.name}: drift is not judged, since the file's reference is broken: {error}"
+        )
+        return None
+
+
+def _check(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < 1e9:
+        raise UsageError(f"{name}: expected a number ≥ {least}, got {value!r:.60}")
