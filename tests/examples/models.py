@@ -112,6 +112,15 @@ def zoned_times(path: Path) -> list[Record]:
     return records(X.assign(at=[moment.isoformat() for moment in X["at"]]))
 
 
+def nanoseconds(path: Path) -> list[Record]:
+    """A millisecond around 1970, where each nanosecond counts."""
+    rng = np.random.default_rng(0)
+    at = pd.Timestamp("1969-12-31T23:59:59.9995") + pd.to_timedelta(rng.integers(0, 10**6, ROWS), unit="ns")
+    X = pd.DataFrame({"at": at.astype("datetime64[ns]"), "age": rng.normal(40, 9, ROWS).round(2)})
+    _convert(_scaled("at").fit(X, X["at"].astype("int64") / 1e3), X, path)
+    return records(X.assign(at=[moment.isoformat() for moment in X["at"]]))
+
+
 def _scaled(column: str) -> Any:
     prepare = make_column_transformer((StandardScaler(), [column]), remainder="passthrough")
     return make_pipeline(prepare, LinearRegression())
@@ -172,6 +181,7 @@ MADE: dict[str, Callable[[Path], list[Record]]] = {
         texts,
         times,
         zoned_times,
+        nanoseconds,
         two_labels,
         large_labels,
         whole_numbers,
