@@ -26,16 +26,18 @@ def test_a_conversion_records_what_is_stated_and_nothing_else(tmp_path: Path) ->
     pipeline, frame, _ = train()
     report = tmp_path / "report.html"
     plain = convert(pipeline, data=frame, name="penguins")
-    told = convert(pipeline, data=frame, name="penguins", card=CARD, report=report)
+    told = convert(pipeline, data=frame, name="penguins", card=CARD | {"license": "One.\n\nTwo."}, report=report)
     manifest = parse_artifact(told.data).manifest
     assert {column.name: column.unit for column in manifest.inputs.columns if column.unit} == CARD["units"]
     assert {c.name: c.description for c in manifest.inputs.columns if c.description} == CARD["descriptions"]
-    assert (manifest.description, manifest.license) == (CARD["description"], CARD["license"])
+    assert (manifest.description, manifest.license) == (CARD["description"], "One.\n\nTwo.")
     assert manifest.metrics == ()
     bare = [column._replace(unit=None, description=None) for column in manifest.inputs.columns]
     inputs = manifest.inputs._replace(columns=tuple(bare))
     assert manifest._replace(description=None, license=None, inputs=inputs) == plain.manifest
-    assert "32.1 to 59.6 <bdi>mm</bdi>" in report.read_text(encoding="utf-8")
+    page = report.read_text(encoding="utf-8")
+    for text in ("32.1 to 59.6 <bdi>mm</bdi>", "<bdi>Along the upper ridge of the bill.</bdi>", "<bdi>One. Two.</bdi>"):
+        assert text in page
 
 
 @pytest.mark.parametrize("card", [None, {}, {"units": {}, "metrics": []}, {"description": None}])

@@ -73,7 +73,12 @@ def mixed(path: Path) -> list[Record]:
         (OrdinalEncoder(), ["level"]),
         remainder="passthrough",
     )
-    _convert(make_pipeline(encoded, DecisionTreeClassifier(max_depth=6, random_state=0)).fit(X, y), X, path)
+    card = {  # which readers pass over
+        "description": 'Für "alle"\n\t\u2028 \\ <b>𝔘</b>',
+        "units": {"größe": "m²"},
+        "metrics": [{"type": "accuracy", "value": 1e-300, "dataset": "{[}]"}],
+    }
+    _convert(make_pipeline(encoded, DecisionTreeClassifier(max_depth=6, random_state=0)).fit(X, y), X, path, card)
     return records(X)
 
 
@@ -208,8 +213,8 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 
 
-def _convert(estimator: Any, data: Any, path: Path) -> None:
-    convert(estimator, data=data, name=path.stem, output=path)
+def _convert(estimator: Any, data: Any, path: Path, card: dict[str, Any] | None = None) -> None:
+    convert(estimator, data=data, name=path.stem, output=path, card=card)
 
 
 def _edit(model: onnx.ModelProto, change: Callable[[dict[str, Any]], object]) -> None:

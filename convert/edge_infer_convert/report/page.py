@@ -11,7 +11,7 @@ from edge_infer_convert.report.answers import Answers, answers
 from edge_infer_convert.report.labels import confusion
 from edge_infer_convert.report.pictures import Picture, histogram, scatter
 from edge_infer_convert.report.tables import differences, outputs, probe_kinds, results, schema
-from edge_infer_convert.report.text import counted, escaped, isolated, number
+from edge_infer_convert.report.text import counted, escaped, isolated, number, told
 
 __all__ = ["render_page"]
 
@@ -71,8 +71,8 @@ def _facts(manifest: Manifest) -> str:
         "Training rows in the graph": f"{manifest.training_rows:,}" if manifest.training_rows else "",
     }
     long = {
-        "Description": isolated(manifest.description, 400) if manifest.description else "",
-        "License": isolated(manifest.license, 200) if manifest.license else "",
+        "Description": told(manifest.description, 400) if manifest.description else "",
+        "License": told(manifest.license, 200) if manifest.license else "",
         "Metrics, as stated": "<br>".join(_metric(metric) for metric in manifest.metrics),
         "Why this precision": isolated(manifest.precision_reason, 300) if manifest.precision_reason else "",
         "Steps of the original": isolated(source.estimator, 400) if source.estimator else "",
@@ -82,7 +82,7 @@ def _facts(manifest: Manifest) -> str:
 
 
 def _metric(metric: Metric) -> str:
-    return f"{isolated(metric.type)} {number(metric.value)} on {isolated(metric.dataset, 200)}"
+    return f"{isolated(metric.type)} {number(metric.value)} on {told(metric.dataset, 200)}"
 
 
 def _listed(facts: dict[str, str], kind: str) -> str:

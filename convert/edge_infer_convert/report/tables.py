@@ -16,6 +16,7 @@ from edge_infer_convert.report.text import (
     listing,
     number,
     table,
+    told,
     value_text,
 )
 
@@ -150,7 +151,7 @@ def _column(column: Column) -> list[str]:
         values += f" {isolated(column.unit)}"
     unknown = _allowed(column.unknown) if column.categories is not None else "–"
     return [
-        isolated(column.name) + (f"<small>{isolated(column.description, 200)}</small>" if column.description else ""),
+        isolated(column.name) + (f"<small>{told(column.description, 200)}</small>" if column.description else ""),
         f"{escaped(column.kind)} ({escaped(column.dtype, 20)})",
         values,
         _allowed(column.missing),
