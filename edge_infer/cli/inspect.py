@@ -100,7 +100,7 @@ def _inputs(artifact: Artifact) -> None:
 def _descriptions(columns: Sequence[Column]) -> None:
     told = [(column.name, column.description) for column in columns if column.description is not None]
     for name, description in told:
-        write(wrapped(f"{in_line(name)}: {_shortened(description)}", 2))
+        write(f"  {wrapped(f'{in_line(name)}: {_shortened(description)}', 4)}")
     if told:
         write()
 

@@ -64,7 +64,7 @@ def test_a_card_file_is_recorded_and_shown(fitted: Path, tmp_path: Path) -> None
         "metrics    as its author states them:",
         "           accuracy 0.985 on held-out 20 %",
         "           rows 69 on held-out 20 %",
-        "bill_length_mm: Along the upper ridge.",
+        "  bill_length_mm: Along the upper ridge.",
     ):
         assert line in shown.splitlines()
     assert "2700 … 6300 g " in shown or "2700 ... 6300 g " in shown
