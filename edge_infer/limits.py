@@ -33,6 +33,9 @@ class Limits(NamedTuple):
     columns: int = 100_000  # input columns of a manifest
     categories: int = 1_000_000  # known categories of all columns together
     classes: int = 100_000  # class labels of one output
+    unit_bytes: int = 64  # a column's unit, or the type of a metric
+    description_bytes: int = 4 * _KIB  # a description, the license, or the data of a metric
+    metrics: int = 100
     json_depth: int = 16  # nesting of objects and arrays in the metadata's JSON
     text_bytes: int = 16 * _MIB  # one line of `stream`, or one JSON argument or document
     signature_bytes: int = 64 * _KIB  # NAME-VERSION.onnx.sig

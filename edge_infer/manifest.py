@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from edge_infer.card import Metric, metric_of, text_of
 from edge_infer.errors import FormatError, LimitError, NewerFormatError
+from edge_infer.labels import Label, dtype_of, labels_of
 from edge_infer.limits import LIMITS, Limits
 from edge_infer.strict_json import Node, parse
 
@@ -27,6 +27,7 @@ __all__ = [
     "Inputs",
     "Label",
     "Manifest",
+    "Metric",
     "Needs",
     "Output",
     "Source",
@@ -48,17 +49,7 @@ METHODS = ("predict", "predict_proba", "decision_function", "score_samples", "tr
 KINDS = ("number", "integer", "boolean", "datetime", "string")
 TENSOR_DTYPES = ("float32", "float64", "int64", "string")
 
-#: What numpy calls the answers of one method; texts have a width, such as "<U9".
-DTYPES = (
-    *("object", "bool", "float16", "float32", "float64"),
-    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
-)
-_TEXT_DTYPE = re.compile("<U([1-9][0-9]{0,4})")
-_LARGEST_FLOAT = {"float16": 65504.0, "float32": 3.4028234663852886e38, "float64": sys.float_info.max}
 _MOST_CODES = 2**31  # of all string columns together
-
-#: A class label in its original type; a category of a column.
-Label = str | int | float | bool
 
 
 class Tensor(NamedTuple):
@@ -84,6 +75,8 @@ class Column(NamedTuple):
     categories: tuple[Label, ...] | None = None
     range: tuple[float, float] | None = None  # observed in training
     used: bool = True  # False: no answer depends on it, so that it may be left out, and is not looked at
+    unit: str | None = None  # for people, as the description is: "mm", "°C"
+    description: str | None = None
 
     @property
     def times(self) -> TimeType | None:
@@ -179,6 +172,9 @@ class Manifest(NamedTuple):
     missing_methods: dict[str, str]  # methods that the original had and the artifact lacks, with the reason
     training_rows: int = 0  # rows of the training data that the graph holds
     splits: bool = False  # the answers hold, too, where ensembles of trees are run in parts and added up
+    description: str | None = None  # for people, as license and metrics are; nobody has checked them
+    license: str | None = None  # an SPDX expression, or text
+    metrics: tuple[Metric, ...] = ()
 
     def output(self, method: str) -> Output | None:
         return next((output for output in self.outputs if output.method == method), None)
@@ -215,7 +211,18 @@ def parse_manifest(text: bytes, limits: Limits = LIMITS) -> Manifest:
         missing_methods={key: node.text() for key, node in root.get("missing_methods").fields()},
         training_rows=root.get("training_rows").integer(),
         splits=_flag(root.find("splits"), usual=False),
+        description=_text(root.find("description"), limits.description_bytes),
+        license=_text(root.find("license"), limits.description_bytes),
+        metrics=_metrics(root.find("metrics"), limits),
     )
+
+
+def _metrics(node: Node | None, limits: Limits) -> tuple[Metric, ...]:
+    return () if node is None else tuple(metric_of(item, limits) for item in node.list(limits.metrics))
+
+
+def _text(node: Node | None, most_bytes: int) -> str | None:
+    return None if node is None else text_of(node, most_bytes)
 
 
 def _inputs(node: Node, limits: Limits) -> Inputs:
@@ -223,7 +230,7 @@ def _inputs(node: Node, limits: Limits) -> Inputs:
     widths = {tensor.name: tensor for tensor in tensors}
     if len(widths) < len(tensors):
         raise FormatError(f"{node.path}.tensors: a tensor's name stands twice")
-    columns = tuple(_column(item, widths) for item in node.get("columns").list(limits.columns))
+    columns = tuple(_column(item, widths, limits) for item in node.get("columns").list(limits.columns))
     if sum(len(column.categories or ()) for column in columns) > limits.categories:
         raise LimitError(f"{node.path}.columns: more categories in all than the limit of {limits.categories:,}")
     _check_places(node, columns, tensors)
@@ -272,7 +279,7 @@ def _tensor(node: Node) -> Tensor:
     )
 
 
-def _column(node: Node, tensors: dict[str, Tensor]) -> Column:
+def _column(node: Node, tensors: dict[str, Tensor], limits: Limits) -> Column:
     kind = node.get("kind").one_of(KINDS)
     tensor = tensors.get(node.get("tensor").text())
     if tensor is None:
@@ -297,6 +304,8 @@ def _column(node: Node, tensors: dict[str, Tensor]) -> Column:
         categories=None if categories is None else _categories(categories, kind),
         range=_range(node.find("range")),
         used=_flag(node.find("used"), usual=True),
+        unit=_text(node.find("unit"), limits.unit_bytes),
+        description=_text(node.find("description"), limits.description_bytes),
     )
 
 
@@ -393,7 +402,7 @@ def _output(node: Node, limits: Limits) -> Output:
     if (classes is None) != (index is None):
         raise FormatError(f"{node.path}: 'classes' and 'index' go together")
     listed = node.get("listed").boolean()
-    dtype = _dtype(node.get("dtype"), limits)
+    dtype = dtype_of(node.get("dtype"), limits)
     return Output(
         method=node.get("method").one_of(METHODS),
         tensors=_tensors(node.get("tensors"), listed, limits),
@@ -412,49 +421,11 @@ def _tensors(node: Node, listed: bool, limits: Limits) -> tuple[str, ...]:
     return names
 
 
-def _dtype(node: Node, limits: Limits) -> str:
-    name = node.text()
-    text = _TEXT_DTYPE.fullmatch(name)
-    if name not in DTYPES and not (text and int(text[1]) <= limits.name_bytes):
-        raise node.fail("a numpy dtype of labels or numbers")
-    return name
-
-
 def _label_columns(node: Node, dtype: str, limits: Limits) -> tuple[tuple[Label, ...], ...]:
-    columns = tuple(_labels(item, dtype, limits) for item in node.list(limits.classes))
+    columns = tuple(labels_of(item, dtype, limits) for item in node.list(limits.classes))
     if not columns:
         raise node.fail("a list of labels for each label column")
     return columns
-
-
-def _labels(node: Node, dtype: str, limits: Limits) -> tuple[Label, ...]:
-    labels: list[Label] = []
-    for item in node.list(limits.classes):
-        if not _fits(item.value, dtype):
-            raise item.fail("text, a number or true/false" if dtype == "object" else f"a label of the dtype {dtype}")
-        labels.append(item.value)
-    if not labels:
-        raise node.fail("at least one label")
-    if dtype.startswith("<U") and 4 * int(dtype[2:]) * len(labels) > limits.metadata_bytes:
-        raise LimitError(
-            f"{node.path}: {len(labels):,} labels of {dtype} take more than {limits.metadata_bytes:,} bytes"
-        )
-    return tuple(labels)
-
-
-def _fits(label: Any, dtype: str) -> bool:
-    """Whether a label is one of its dtype, rather than one that numpy would bend into it."""
-    if dtype == "object":
-        return isinstance(label, str | int | float)
-    if dtype.startswith("<U"):
-        return isinstance(label, str) and len(label) <= int(dtype[2:])
-    if dtype == "bool":
-        return isinstance(label, bool)
-    if dtype.startswith("float"):
-        return type(label) in (int, float) and abs(label) <= _LARGEST_FLOAT[dtype]
-    bits = int(dtype.removeprefix("u").removeprefix("int"))
-    lowest, highest = (0, 2**bits - 1) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-    return type(label) is int and lowest <= label <= highest
 
 
 def _source(node: Node) -> Source:
@@ -477,7 +448,7 @@ def _needs(node: Node) -> Needs:
 # --- writing ----------------------------------------------------------------------------
 
 #: Optional fields that are left out where they hold this.
-_USUAL = {"used": True, "splits": False}
+_USUAL = {"used": True, "splits": False, "metrics": ()}
 
 
 def render_manifest(manifest: Manifest) -> bytes:
@@ -490,7 +461,7 @@ def _plain(value: Any) -> Any:
     """NamedTuples as objects, without the fields that hold None, and without optional ones that hold what is usual."""
     if hasattr(value, "_asdict"):
         fields = value._asdict().items()
-        return {key: _plain(item) for key, item in fields if item is not None and _USUAL.get(key) is not item}
+        return {key: _plain(item) for key, item in fields if item is not None and _USUAL.get(key) != item}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

@@ -19,7 +19,15 @@ __all__ = ["Node", "parse"]
 _STRING: Final = re.compile(rb'"[^"]*(?:"|\Z)')
 _SQUARE: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
-_NAMES = {dict: "an object", list: "a list", str: "text", bool: "true/false", type(None): "null"}
+_NAMES = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    bool: "true/false",
+    type(None): "null",
+    int: "a number",
+    float: "a number",
+}
 
 
 class Node(NamedTuple):
@@ -29,7 +37,7 @@ class Node(NamedTuple):
     path: str
 
     def fail(self, expected: str) -> FormatError:
-        got = _NAMES.get(type(self.value), "a number")
+        got = _NAMES.get(type(self.value), type(self.value).__name__)  # JSON has no other types, TOML has
         shown = "" if isinstance(self.value, dict | list) else f" {self.value!r:.60}"
         return FormatError(f"{self.path}: expected {expected}, got {got}{shown}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,8 @@ __all__ = ["BadTime", "units_of", "units_of_all"]
 
 _EXPECTED: Final = 'a date or time such as "2024-05-01" or "2024-05-01T12:30:00"'
 _LONGEST: Final = 40  # characters of a text
+#: The digits of a second behind the microseconds, where datetime ends: of the time, not of its offset (+02:00).
+_FINER: Final = re.compile(r".{9}(?:\d.)?[^+-]*[.,]\d{6}(\d{1,3})")
 
 
 class BadTime(ValueError):
@@ -30,7 +33,8 @@ def units_of(value: Any, times: TimeType) -> int:
     Raises:
         BadTime: anything else, a time zone too many or too few, or years beyond those of the type.
     """
-    return int(units_of_all(np.array([_without_zone(value, times)]), times)[0])
+    whole = int(units_of_all(np.array([_without_zone(value, times)]), times)[0])
+    return whole + _nanoseconds(value) if times.unit == "ns" and isinstance(value, str) else whole
 
 
 def units_of_all(values: NDArray[np.datetime64], times: TimeType) -> NDArray[np.int64]:
@@ -66,6 +70,12 @@ def _check_zone(times: TimeType, *, zoned: bool) -> None:
         raise BadTime("a time without a time zone, as in training")
     if times.zoned and not zoned:
         raise BadTime('a time with its time zone, such as "2024-05-01T12:30+02:00"')
+
+
+def _nanoseconds(text: str) -> int:
+    """Those that a text has beyond its microseconds; what is finer still is rounded down."""
+    finer = _FINER.match(text.strip())
+    return int(finer[1].ljust(3, "0")) if finer else 0
 
 
 def _read(text: str) -> datetime:

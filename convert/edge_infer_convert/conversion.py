@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -45,6 +45,7 @@ from edge_infer_convert.answers import Answers
 from edge_infer_convert.blame import blame
 from edge_infer_convert.blockers import step_blockers
 from edge_infer_convert.boosters import readings_kept
+from edge_infer_convert.card import read_card
 from edge_infer_convert.exactness import is_exact
 from edge_infer_convert.golden_rows import make_goldens
 from edge_infer_convert.graph.assemble import Assembled, assemble, needs
@@ -92,6 +93,7 @@ def convert(
     precision: str = "auto",
     report: str | os.PathLike[str] | None = None,
     strict_privacy: bool = False,
+    card: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Conversion:
     """Turn a fitted scikit-learn estimator into one proven ONNX file.
@@ -106,6 +108,9 @@ def convert(
         output: where to write the artifact; written whole or not at all.
         report: where to write a self-contained HTML page about the comparison; written also when it fails.
         strict_privacy: refuse models that carry training rows inside the graph.
+        card: what people are told of the model, recorded as it is stated: any of `description`, `license` (texts),
+            `units`, `descriptions` (column's name → text) and `metrics`, a list of
+            {"type": "accuracy", "value": 0.98, "dataset": "held-out 20 %"}.
         progress: called with a stage (schema, convert, probe, package) and a detail.
 
     Raises:
@@ -117,6 +122,7 @@ def convert(
     with readings_kept():
         with clock.stage("schema", type(estimator).__name__):
             schema = make_schema(estimator, data)
+            schema = schema if card is None else schema.told(read_card(card, schema.columns))
             rows = _training_rows(schema, strict_privacy)
         proven = _prove(schema, precision, report, name, clock)
     with clock.stage("package", f"{name} {version}"):
@@ -321,6 +327,9 @@ def _draft(schema: Schema, assembled: Assembled, precision: str) -> Manifest:
         empty,
         needs(assembled.model),
         assembled.missing_methods,
+        description=schema.card.description,
+        license=schema.card.license,
+        metrics=schema.card.metrics,
     )
 
 

@@ -221,7 +221,8 @@ def _times(column: Column, cells: tuple[Any, ...]) -> Any:
     assert column.times is not None
     if column.times.zoned:
         return pd.Series(list(cells), dtype=column.dtype)
-    return np.array([np.datetime64(cell) for cell in cells]).astype(column.dtype)
+    stamps = [cell.to_datetime64() if isinstance(cell, pd.Timestamp) else np.datetime64(cell) for cell in cells]
+    return np.array(stamps).astype(column.dtype)  # numpy alone takes no nanoseconds from a Timestamp
 
 
 def _typical(column: Column) -> Any:

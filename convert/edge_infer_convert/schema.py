@@ -18,6 +18,7 @@ from sklearn.exceptions import NotFittedError
 from edge_infer.errors import Blocker, SchemaError, UnsupportedModelError
 from edge_infer.manifest import Column
 from edge_infer_convert.boosters import adapt, learned_names
+from edge_infer_convert.card import Card
 from edge_infer_convert.cells import is_missing_cell, numbers_of
 from edge_infer_convert.graph import columnwise
 from edge_infer_convert.graph.plan import Branch, Feature, Plan, Raw, Step, walk_plan
@@ -43,6 +44,11 @@ class Schema(NamedTuple):
     original: Original
     missing: dict[int, Any]
     sample: Any  # a DataFrame or array with these columns only, or None
+    card: Card = Card()  # what the author tells of the model; the columns hold what is told of them
+
+    def told(self, card: Card) -> Schema:
+        """The same with what people are told of it."""
+        return self._replace(columns=card.on(self.columns), card=card)
 
 
 def make_schema(estimator: Any, data: Any = None) -> Schema:

@@ -172,6 +172,19 @@ Example:
   edge-infer convert model.joblib --data train.csv --target-column survived \\
       --name titanic --version 1.2.0 --trust-pickle
 
+--card names a TOML file of what people shall know; any of it may be left out, and none is checked:
+
+  description = "Species of penguins from four measurements."
+  license = "CC0-1.0"
+  [units]
+  bill_length_mm = "mm"
+  [descriptions]
+  bill_length_mm = "Length of the bill's upper ridge."
+  [[metrics]]
+  type = "accuracy"
+  value = 0.98
+  dataset = "held-out 20 % of the penguins"
+
 --json prints one object: file, size, name, version, task, precision, precision_reason, methods,
 missing_methods, training_rows, parity (the certificate), report, seconds (by stage). With
 --check: ok, steps, blockers (step, estimator, reason, remedy), needs."""
@@ -184,8 +197,8 @@ Example:
   edge-infer inspect titanic-1.2.0.onnx
 
 --json prints one object: file, size, digest, described, name, version, release, task, precision,
-precision_reason, style, inputs (a list of columns), tensors, outputs, missing_methods, source,
-needs, parity, golden_rows, training_rows, nodes."""
+precision_reason, description, license, metrics, style, inputs (a list of columns), tensors,
+outputs, missing_methods, source, needs, parity, golden_rows, training_rows, nodes."""
 
 _VERIFY_HELP = """\
 Check a model, and that it gives its original's answers here.
@@ -272,6 +285,10 @@ def _convert(
     strict_privacy: Annotated[
         bool, typer.Option("--strict-privacy", help="Refuse a model that holds training rows.")
     ] = False,
+    card: Annotated[
+        str | None,
+        typer.Option("--card", metavar="FILE", help="A TOML file that tells people of the model: units, license, …"),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Only list what stands in the way; exits with 1 if anything does.")
     ] = False,
@@ -298,6 +315,7 @@ def _convert(
             precision=precision.value,
             report=report,
             strict_privacy=strict_privacy,
+            card=card,
             json=json,
         )
     )

@@ -12,6 +12,7 @@ __all__ = [
     "Grid",
     "dumps",
     "encodes",
+    "in_line",
     "is_terminal",
     "plain_grid",
     "printable",
@@ -22,6 +23,12 @@ __all__ = [
 ]
 
 WIDTH = 80  # columns of plain output
+
+#: Control characters but the line's end; embeddings, overrides and isolates of direction (Unicode Standard Annex 9).
+_UNSAFE = {
+    **{code: f"\\x{code:02x}" for code in (*range(10), *range(11, 32), *range(127, 160))},
+    **{code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
+}
 
 _ASCII = str.maketrans(
     {
@@ -66,10 +73,13 @@ def encodes(text: str) -> bool:
 
 
 def printable(text: str) -> str:
-    """Text from a file or a caller without control characters, which could drive the terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c == "\n" or not (ord(c) < 32 or 127 <= ord(c) < 160) else f"\\x{ord(c):02x}" for c in text)
+    """Text from a file or a caller without characters that could drive the terminal, or turn the order of a line."""
+    return text if text.isprintable() else text.translate(_UNSAFE)
+
+
+def in_line(text: str) -> str:
+    """The same in one line: a line's end is written as what it is."""
+    return printable(text).replace("\n", "\\n")
 
 
 def write(text: str = "", *, end: str = "\n") -> None:
@@ -149,9 +159,9 @@ def _rich_grid(grid: Grid) -> None:
     table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for position, header in enumerate(grid.headers):
         justify: Any = "right" if position in grid.right else "left"
-        table.add_column(Text(printable(header)), justify=justify, overflow="ellipsis", no_wrap=True)
+        table.add_column(Text(in_line(header)), justify=justify, overflow="ellipsis", no_wrap=True)
     for row in grid.rows:
-        table.add_row(*(_styled(Text(printable(cell))) for cell in row))
+        table.add_row(*(_styled(Text(in_line(cell))) for cell in row))
     console.print(table)
 
 
@@ -162,7 +172,7 @@ def _styled(cell: Any) -> Any:
 
 def plain_grid(grid: Grid, ellipsis: str = "…", room: int = WIDTH) -> list[str]:
     """Lines of at most `room` columns: the widest columns are cut first."""
-    cells = [[printable(cell) for cell in row] for row in [grid.headers, *grid.rows]]
+    cells = [[in_line(cell) for cell in row] for row in [grid.headers, *grid.rows]]
     widths = _fitting([max(map(width, column)) for column in zip(*cells, strict=True)], room)
     lines = []
     for row in cells:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from edge_infer.cli.card_file import read_card_file
 from edge_infer.cli.console import dumps, wrapped, write
 from edge_infer.cli.data_file import DataFile
 from edge_infer.cli.extras import needs_converter
@@ -27,12 +28,14 @@ def run(
     precision: str,
     report: str | None,
     strict_privacy: bool,
+    card: str | None,
     json: bool,
 ) -> int:
     """The command; its exit code."""
     name = name if name is not None else _name_of(Path(model))
     target = Path(output if output is not None else f"{name}-{version}.onnx")
-    _check_files(model, data.path, target, report)
+    _check_files((model, data.path, card), target, report)
+    told = None if card is None else read_card_file(card)
     with Progress() as progress:
         progress("load", model)
         with needs_converter("edge-infer convert"):
@@ -48,6 +51,7 @@ def run(
             precision=precision,
             report=report,
             strict_privacy=strict_privacy,
+            card=told,
             progress=progress,
         )
     result = _result(conversion, target, report)
@@ -64,14 +68,14 @@ def _name_of(model: Path) -> str:
     return name[:100] or "model"
 
 
-def _check_files(model: str, data: str | None, target: Path, report: str | None) -> None:
+def _check_files(sources: tuple[str | None, ...], target: Path, report: str | None) -> None:
     """Before minutes of work: the folders are there, and no file that is read would be overwritten."""
     for option, path in (("-o", target), ("--report", None if report is None else Path(report))):
         if path is None:
             continue
         if not path.parent.is_dir():
             raise UsageError(f"{option}: expected an existing folder, got {str(path.parent)!r}; make it first")
-        for source in (model, data):
+        for source in sources:
             if source is not None and path.exists() and Path(source).exists() and path.samefile(source):
                 raise UsageError(f"{option}: {str(path)!r} is a file that is read; choose another name")
 

@@ -46,9 +46,9 @@ def _convert(target: Path) -> tuple[Any, Any]:
         progress("train", "penguins' species, from six columns with gaps")
         with needs_converter("edge-infer demo"):
             from edge_infer_convert import convert
-            from edge_infer_convert.demo import train
+            from edge_infer_convert.demo import CARD, train
         pipeline, frame, _ = train()
-        convert(pipeline, data=frame, name="penguins", version="1.0.0", output=target, progress=progress)
+        convert(pipeline, data=frame, name="penguins", version="1.0.0", output=target, card=CARD, progress=progress)
     return pipeline, frame
 
 

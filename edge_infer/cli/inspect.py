@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from edge_infer.artifact import Artifact, read_artifact
-from edge_infer.cli.console import Grid, dumps, printable, show_grid, wrapped, write
+from edge_infer.cli.console import Grid, dumps, in_line, printable, show_grid, wrapped, write
 from edge_infer.cli.model_file import model_file
-from edge_infer.manifest import Column, Label, Output
+from edge_infer.manifest import Column, Label, Metric, Output
 
 __all__ = ["as_object", "describe_parity", "run"]
 
@@ -39,6 +40,9 @@ def as_object(artifact: Artifact) -> dict[str, Any]:
         **{name: getattr(manifest, name) for name in ("name", "version", "release", "task")},
         "precision": manifest.precision,
         "precision_reason": manifest.precision_reason,
+        "description": manifest.description,
+        "license": manifest.license,
+        "metrics": [metric._asdict() for metric in manifest.metrics],
         "style": manifest.inputs.style,
         "inputs": [_column_object(column) for column in manifest.inputs.columns],
         "tensors": [tensor._asdict() for tensor in manifest.inputs.tensors],
@@ -55,7 +59,7 @@ def as_object(artifact: Artifact) -> dict[str, Any]:
 
 def _column_object(column: Column) -> dict[str, Any]:
     fields = ("name", "kind", "dtype", "missing", "infinite", "unknown", "categories", "range", "used")
-    return {field: getattr(column, field) for field in fields}
+    return {field: getattr(column, field) for field in (*fields, "unit", "description")}
 
 
 # --- the card ---------------------------------------------------------------------------
@@ -66,6 +70,8 @@ def _card(artifact: Artifact) -> None:
     write(printable(f"{manifest.name} {manifest.version}  ({manifest.task})"))
     if not artifact.described:
         write("a plain ONNX file, without edge_infer metadata: this is what its graph tells")
+    if manifest.description is not None:
+        write(f"  {wrapped(manifest.description, 2)}")  # no line of it looks like one of the card's own
     write()
     _inputs(artifact)
     _outputs(artifact)
@@ -88,6 +94,15 @@ def _inputs(artifact: Artifact) -> None:
     if len(columns) > _MOST_COLUMNS:
         write(f"… and {len(columns) - _MOST_COLUMNS:,} more columns (--json has all)")
     write()
+    _descriptions(columns[:_MOST_COLUMNS])
+
+
+def _descriptions(columns: Sequence[Column]) -> None:
+    told = [(column.name, column.description) for column in columns if column.description is not None]
+    for name, description in told:
+        write(f"  {wrapped(f'{in_line(name)}: {_shortened(description)}', 4)}")
+    if told:
+        write()
 
 
 def _shape(shape: tuple[int | str | None, ...] | None) -> str:
@@ -101,6 +116,8 @@ def _column_row(column: Column) -> tuple[str, ...]:
     elif column.range is not None:
         times = column.times
         values = " … ".join(times.shown(end) if times else f"{end:.6g}" for end in column.range)
+    if column.unit is not None:
+        values = f"{values} {column.unit}".lstrip()
     others = "any" if column.categories is None else "taken" if column.unknown else "refused"
     if not column.used:
         return column.name, column.kind, values, "not used", "not used"
@@ -150,7 +167,13 @@ def _facts(artifact: Artifact) -> list[tuple[str, str]]:
     versions = ", ".join(f"{name} {version}" for name, version in manifest.source.versions.items())
     opsets = ", ".join(f"{name or 'ai.onnx'} {version}" for name, version in needs.opsets.items())
     steps = _shortened(manifest.source.estimator).replace(" → ", "\n→ ")
-    facts = [("source", f"{manifest.source.framework}: {steps}")]
+    facts = [("license", manifest.license)] if manifest.license is not None else []
+    facts += (
+        [("metrics", "\n".join(["as its author states them:", *map(_metric, manifest.metrics)]))]
+        if manifest.metrics
+        else []
+    )
+    facts += [("source", f"{manifest.source.framework}: {steps}")]
     facts += [("made with", versions)] if versions else []
     if artifact.described:
         facts += [("precision", f"{manifest.precision} ({manifest.precision_reason})")]
@@ -163,6 +186,10 @@ def _facts(artifact: Artifact) -> list[tuple[str, str]]:
         ("sha256", artifact.digest),
     ]
     return facts
+
+
+def _metric(metric: Metric) -> str:
+    return f"{in_line(metric.type)} {metric.value:.6g} on {in_line(metric.dataset)}"
 
 
 def _shortened(text: str, most: int = 400) -> str:

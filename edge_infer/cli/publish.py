@@ -37,6 +37,7 @@ class Asked(NamedTuple):
     channel: str
     new_channel: bool
     share: str | None
+    identity: str | None = None
 
 
 def run(*, folder: str, keys: str, asked: Asked, thresholds: list[str], lifetimes: list[str], json: bool) -> int:
@@ -86,7 +87,9 @@ def _done(publisher: Publisher, asked: Asked) -> Publication:
         return publisher.change(asked.resume, channel=asked.channel, halted=False, share=share)
     references = [each for each in asked.releases if is_bare_name(each) and not os.path.exists(each)]
     if not references:
-        return publisher.publish(asked.releases, channel=asked.channel, share=share, new_channel=asked.new_channel)
+        return publisher.publish(
+            asked.releases, channel=asked.channel, share=share, new_channel=asked.new_channel, identity=asked.identity
+        )
     if len(references) < len(asked.releases):
         raise UsageError("expected files, or published releases as NAME@VERSION, not both in one call")
     if share is None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from edge_infer.cli import panels
-from edge_infer.cli.app import Json, app, folded
+from edge_infer.cli.app import Identity, Json, app, folded
 
 _PUBLISH_HELP = """\
 Publish models to devices: a folder of plain files that `edge-infer update` reads, from a web server
@@ -31,6 +31,9 @@ Example:
   # what a timer runs, and a new key
   edge-infer publish repo --keys keys --refresh
   edge-infer publish repo --keys keys --rotate timestamp
+
+An encrypted FILE (titanic-1.2.0.onnx.age) is published as it is; --identity opens it here, to read its
+name, version and release. Each device opens it with its own identity.
 
 Signatures of roles expire: root after 3 years, targets and channels after 1 year, snapshot after 90
 days, timestamp after 30 days, unless --expires says otherwise. artifacts/REPOSITORY.md describes the
@@ -89,6 +92,7 @@ def _publish(
             help="How long a role's signature holds from now on: timestamp=7d (h, d, w, y). Repeatable.",
         ),
     ] = None,
+    identity: Identity = None,
     json: Json = False,
 ) -> None:
     from edge_infer.cli import publish
@@ -102,6 +106,7 @@ def _publish(
         channel=channel,
         new_channel=new_channel,
         share=share,
+        identity=identity,
     )
     raise typer.Exit(
         publish.run(

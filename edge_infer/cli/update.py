@@ -27,12 +27,13 @@ def run(
     seconds: float,
     allow_breaking: bool,
     trial: Terms | None,
+    identity: str | None,
     json: bool,
 ) -> int:
     """1 where a model failed; the others are updated all the same."""
     if not (math.isfinite(seconds) and seconds > 0):
         raise UsageError(f"--seconds {seconds:g}: expected a number above 0")
-    store = Store()
+    store = Store(identity=identity)
     about = {"store": store.folder, "from": source, "channel": channel, "checked": check}
     try:
         found = update(

@@ -8,7 +8,7 @@ import typer
 
 from edge_infer.cli import panels
 from edge_infer.cli.app import Json, app, folded
-from edge_infer.cli.store_app import AllowBreaking, Trial, TrialErrors, TrialLatency
+from edge_infer.cli.store_app import AllowBreaking, Identity, Trial, TrialErrors, TrialLatency
 
 _HELP = """\
 Bring models to the release that a repository has for this device.
@@ -29,6 +29,8 @@ and one that fails stops no other: the exit code is 1 then. A download that is i
 where it ended. A release that was refused is not downloaded again until something changes, and one
 that is rolled out to a share of the devices is taken by those whose id (EDGE_INFER_DEVICE_ID, or one
 that the store makes) is in it.
+
+A release that is encrypted (.onnx.age) is kept so, and opened in memory with --identity.
 
 Metadata expires, so that nobody can keep a device at an old state for ever. --expiry strict refuses
 it then; 30d takes it for 30 days more, and ignore for ever, both with a warning. The time is that of
@@ -64,6 +66,7 @@ def _update(
     trial: Trial = None,
     trial_errors: TrialErrors = 0,
     trial_latency: TrialLatency = None,
+    identity: Identity = None,
     json: Json = False,
 ) -> None:
     from edge_infer.cli import update
@@ -80,6 +83,7 @@ def _update(
             seconds=seconds,
             allow_breaking=allow_breaking,
             trial=terms_of(trial, trial_errors, trial_latency),
+            identity=identity,
             json=json,
         )
     )

@@ -21,6 +21,7 @@ __all__ = [
     "with_release",
     "without",
     "without_key",
+    "written_reason",
 ]
 
 _KEPT_HISTORY: Final = 20
@@ -109,9 +110,14 @@ def refused(state: State, release: Release, error: EdgeInferError, circumstances
 
 
 def kept_reason(release: Release, error: EdgeInferError) -> str:
-    """What is written down: of an encrypted release nothing that a check has read in it."""
+    """What is written down of a release."""
+    return written_reason(error, encrypted=release.encrypted is not None)
+
+
+def written_reason(error: EdgeInferError, *, encrypted: bool) -> str:
+    """Of an encrypted release nothing that a check has read in it."""
     kind = error.kind if isinstance(error, RefusedError) else ""
-    if release.encrypted is not None and kind in ("unhealthy", "breaking"):
+    if encrypted and kind in ("unhealthy", "breaking"):
         return f"{kind}; the reason is not kept, since the model is encrypted"
     return brief(str(error))
 

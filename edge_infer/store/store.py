@@ -62,6 +62,11 @@ class Store:
         """For what stands in the store's folder beside the models."""
         return self._files
 
+    @property
+    def identity(self) -> Identity:
+        """The file of the secret that opens encrypted models; None for the one that EDGE_INFER_IDENTITY names."""
+        return self._identity
+
     # --- asking ---
 
     def names(self) -> list[str]:

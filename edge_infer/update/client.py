@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from edge_infer.artifact import parse_artifact
+from edge_infer.artifact import decrypted, parse_artifact
 from edge_infer.errors import (
     ArtifactError,
     EdgeInferError,
@@ -29,6 +29,7 @@ from edge_infer.errors import (
 from edge_infer.limits import LIMITS
 from edge_infer.store import here
 from edge_infer.store.admission import note_unsigned, standing_refusal
+from edge_infer.store.changes import written_reason
 from edge_infer.store.files import Files
 from edge_infer.store.names import check_name
 from edge_infer.store.state import State, brief
@@ -295,18 +296,27 @@ class _Run:
         self._refuse_again(state, release, model.digest, circumstances)
         if self._check:
             return
-        try:
+        with self._blaming(model.digest, circumstances, encrypted=False):
             bundle = self._signature(signature)
             self.unfinished.add(model.digest)
             data = download(self._store.files, self._source, self._deadline, model)
-            self.unfinished.discard(model.digest)
-            self._install(name, release, data, bundle)
+        opened = decrypted(data, self._store.identity, source=release.file)  # which no file is blamed for
+        self.unfinished.discard(model.digest)
+        with self._blaming(model.digest, circumstances, encrypted=opened is not data):
+            self._install(name, release, data, opened, bundle)
+        drop_partials(self._store.files, [model.digest])
+
+    @contextmanager
+    def _blaming(self, digest: str, circumstances: str, *, encrypted: bool) -> Iterator[None]:
+        """What a release's file is blamed for is remembered, and the file removed."""
+        try:
+            yield
         except _BLAMED as error:
-            self._known = self._known.having(Refused(model.digest, circumstances, str(error)))
-            drop_partials(self._store.files, [model.digest])
+            self.unfinished.discard(digest)
+            self._known = self._known.having(Refused(digest, circumstances, written_reason(error, encrypted=encrypted)))
+            drop_partials(self._store.files, [digest])
             keep_known(self._store.files, self._known)
             raise
-        drop_partials(self._store.files, [model.digest])
 
     def _signature(self, target: Target | None) -> bytes | None:
         """Where the store trusts keys, so that it asks for one."""
@@ -314,13 +324,14 @@ class _Run:
             return None
         return self._remote.read(target, LIMITS.signature_bytes)
 
-    def _install(self, name: str, release: IndexedRelease, data: bytes, signature: bytes | None) -> None:
+    def _install(self, name: str, release: IndexedRelease, data: bytes, opened: bytes, signature: bytes | None) -> None:
+        """opened: the model that `data` encrypts, or `data` itself."""
         try:
-            vouched_for(self._store.files, data, None, signature)  # before anything looks into the file
+            vouched_for(self._store.files, opened, None, signature)  # before anything looks into the file
         except SignatureError as error:
-            note_unsigned(self._store.files, release.file, data, error)
+            note_unsigned(self._store.files, release.file, opened, error)
             raise
-        manifest = parse_artifact(data).manifest
+        manifest = parse_artifact(opened).manifest
         if (manifest.name, manifest.version, manifest.release) != (name, release.version, release.release):
             raise RefusedError(
                 "other",

@@ -10,7 +10,7 @@ from edge_infer.errors import FormatError
 from edge_infer.limits import LIMITS
 from edge_infer.store.names import check_name, check_version, order_of
 from edge_infer.strict_json import Node, parse
-from edge_infer.update.layout import SIGNATURE_SUFFIX, check_channel, check_file, file_name
+from edge_infer.update.layout import ENCRYPTED_SUFFIX, check_channel, check_file, file_name, signature_name
 
 __all__ = ["INDEX_BYTES", "MOST_RELEASES", "Index", "IndexedRelease", "parse_index", "render_index"]
 
@@ -22,8 +22,9 @@ _FORMAT: Final = 1
 class IndexedRelease(NamedTuple):
     """A published release.
 
-    file: "titanic-1.2.0.onnx"; signature: that of its signature, None where it has none; share: of the devices that
-    take it, 0 to 1; halted: no device takes it any more; published: UTC, ISO 8601.
+    file: "titanic-1.2.0.onnx", or "titanic-1.2.0.onnx.age" where it is encrypted; signature: that of its signature,
+    None where it has none; share: of the devices that take it, 0 to 1; halted: no device takes it any more;
+    published: UTC, ISO 8601.
     """
 
     version: str
@@ -85,10 +86,11 @@ def parse_index(data: bytes) -> Index:
 def _release(node: Node, name: str) -> IndexedRelease:
     version = check_version(node.get("version").text())
     file, signature = node.get("file"), node.find("signature")
-    if check_file(file.text()) != file_name(name, version):
-        raise file.fail(repr(file_name(name, version)))
-    if signature is not None and signature.text() != file.text() + SIGNATURE_SUFFIX:
-        raise signature.fail(repr(file.text() + SIGNATURE_SUFFIX))
+    plain = file_name(name, version)
+    if check_file(file.text()) not in (plain, plain + ENCRYPTED_SUFFIX):
+        raise file.fail(f"{plain!r}, or that and {ENCRYPTED_SUFFIX!r}")
+    if signature is not None and signature.text() != signature_name(plain):
+        raise signature.fail(repr(signature_name(plain)))
     return IndexedRelease(
         version,
         node.get("release").integer(),

@@ -3,6 +3,8 @@
     metadata/  1.root.json … timestamp.json N.snapshot.json N.targets.json N.stable.json N.beta.json
     targets/   stable/<sha256>.titanic.json  stable/<sha256>.titanic-1.2.0.onnx  stable/<sha256>.titanic-1.2.0.onnx.sig
 
+An encrypted release is titanic-1.2.0.onnx.age in place of titanic-1.2.0.onnx.
+
 Each channel is a role that the role "targets" delegates to, for the target paths "CHANNEL/*"; names with a version or
 a hash are those of TUF's consistent snapshots (specification, 6.2).
 """
@@ -18,6 +20,7 @@ from edge_infer.store.names import check_name, check_version, is_name
 __all__ = [
     "DEFAULT_CHANNEL",
     "DEFAULT_CHANNELS",
+    "ENCRYPTED_SUFFIX",
     "METADATA",
     "ROLES",
     "ROOT",
@@ -32,6 +35,7 @@ __all__ = [
     "is_channel",
     "metadata_name",
     "pattern_of",
+    "signature_name",
     "stored_path",
     "target_path",
 ]
@@ -49,6 +53,7 @@ METADATA: Final = "metadata"
 DEFAULT_CHANNEL: Final = "stable"
 DEFAULT_CHANNELS: Final = (DEFAULT_CHANNEL, "beta")
 SIGNATURE_SUFFIX: Final = ".sig"
+ENCRYPTED_SUFFIX: Final = ".age"
 
 _CHANNEL: Final = re.compile(r"(?=.{1,32}$)[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 #: With the sha256 before it, and the number behind it while it is written, a name stays below 255 bytes.
@@ -79,9 +84,15 @@ def file_name(name: str, version: str) -> str:
     return check_file(f"{check_name(name)}-{check_version(version)}.onnx")
 
 
+def signature_name(file: str) -> str:
+    """The file of a release's signature, which is of the model within an encrypted one: "titanic-1.2.0.onnx.sig"."""
+    return file.removesuffix(ENCRYPTED_SUFFIX) + SIGNATURE_SUFFIX
+
+
 def check_file(file: str) -> str:
     """Itself. Raises UnsafePathError where it is not the plain name of a release's file, or of its signature."""
-    model = file.removesuffix(SIGNATURE_SUFFIX)
+    suffix = next((each for each in (SIGNATURE_SUFFIX, ENCRYPTED_SUFFIX) if file.endswith(each)), "")
+    model = file.removesuffix(suffix)
     stem = model.removesuffix(".onnx")
     if not model.endswith(".onnx") or not is_name(stem.replace("+", "_")[:100]) or not _is_plain(stem):
         raise UnsafePathError(f"{file!r:.200}: expected the plain name of a release's file, as NAME-VERSION.onnx")

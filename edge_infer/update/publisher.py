@@ -25,12 +25,12 @@ from edge_infer.update.layout import (
     METADATA,
     ROLES,
     ROOT,
-    SIGNATURE_SUFFIX,
     SNAPSHOT,
     TIMESTAMP,
     check_channel,
     index_path,
     metadata_name,
+    signature_name,
     stored_path,
     target_path,
 )
@@ -81,11 +81,13 @@ class Publisher:
         channel: str = DEFAULT_CHANNEL,
         share: float | None = None,
         new_channel: bool = False,
+        identity: str | os.PathLike[str] | None = None,
     ) -> Publication:
         """Add releases to a channel, each an artifact with the signature beside it, or change the share of known ones.
 
         share: of the devices that take it, 0 to 1. None: all of them, or the share that a published release has;
-        new_channel: make the channel where there is none.
+        new_channel: make the channel where there is none;
+        identity: opens encrypted sources, which are published as they are.
 
         Raises:
             UsageError, ArtifactError, SignatureError, OSError: a source cannot be published; see `read_submission`.
@@ -95,7 +97,7 @@ class Publisher:
             StoreWriteError: the folder cannot be written.
         """
         _check_share(share)
-        submissions = [read_submission(source) for source in sources]
+        submissions = [read_submission(source, identity) for source in sources]
         with self._opened(channel) as session:
             session.open_channel(channel, new=new_channel)
             for submission in submissions:
@@ -261,12 +263,13 @@ class _Session:
             raise PublishError(
                 f"{submission.source}: {submission.reference} is published in {channel} with other content (sha256 "
                 f"{published[:12]}…, this is {submission.digest[:12]}…): give the new model another version"
+                f"{'; encrypted anew, it is other content too' if submission.encrypted else ''}"
             )
         self._put(channel, submission.file, submission.digest, submission.length, submission)
         signed = submission.signature is not None and not self._is_signed_so(channel, submission)
         self._put_signature(channel, submission)
         if signed:
-            known = known._replace(signature=submission.file + SIGNATURE_SUFFIX)
+            known = known._replace(signature=signature_name(submission.file))
         release = known._replace(share=known.share if share is None else share)
         changed = "changed" if release.share != known.share else "none"
         self._note(index, release, "signed" if signed and changed == "none" else changed)
@@ -367,11 +370,11 @@ class _Session:
     def _put_signature(self, channel: str, submission: Submission) -> None:
         if submission.signature is not None:
             digest = hashlib.sha256(submission.signature).hexdigest()
-            file = submission.file + SIGNATURE_SUFFIX
+            file = signature_name(submission.file)
             self._put(channel, file, digest, len(submission.signature), submission.signature)
 
     def _is_signed_so(self, channel: str, submission: Submission) -> bool:
-        target = self._listed(channel).targets.get(target_path(channel, submission.file + SIGNATURE_SUFFIX))
+        target = self._listed(channel).targets.get(target_path(channel, signature_name(submission.file)))
         data = submission.signature or b""
         return target is not None and target.hashes[_DIGEST] == hashlib.sha256(data).hexdigest()
 
@@ -400,7 +403,7 @@ def _check_share(share: float | None) -> None:
 
 
 def _released(submission: Submission, share: float, now: datetime) -> IndexedRelease:
-    signature = submission.file + SIGNATURE_SUFFIX if submission.signature is not None else None
+    signature = signature_name(submission.file) if submission.signature is not None else None
     published = now.isoformat(timespec="seconds")
     return IndexedRelease(submission.version, submission.release, submission.file, signature, share, False, published)
 

@@ -1,6 +1,6 @@
 // Dates and times → what a column of the kind "datetime" is fed: whole units since 1970-01-01T00:00, rounded down.
 const TYPE = /^datetime64\[(D|h|m|s|ms|us|ns)(, [^\]]+)?\]$/;
-const DATE = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?/;
+const DATE = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?/;
 const ZONE = /^(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))$/;
 const SECOND = 10n ** 9n; // in nanoseconds, which everything is counted in first
 const NANOSECONDS = {
@@ -34,7 +34,7 @@ function nanoseconds([, date, minutes = "00:00", seconds = "00", fraction = ""])
   const moment = new Date(written);
   const exists = !Number.isNaN(+moment) && moment.toISOString() === written && moment.getUTCFullYear() > 0;
   if (!exists) throw new Error("expected a date and time that exist");
-  return BigInt(+moment) * 10n ** 6n + BigInt(fraction.padEnd(9, "0"));
+  return BigInt(+moment) * 10n ** 6n + BigInt(fraction.slice(0, 9).padEnd(9, "0"));
 }
 
 function offset(zone) {

@@ -69,6 +69,16 @@ def test_models_of_times_answer_as_the_original(name: str, zone: str | None, see
     assert "times" in conversion.manifest.precision_reason
 
 
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_nanoseconds_of_the_sample_are_asked_of_the_original_too(zone: str | None) -> None:
+    nanoseconds = np.random.default_rng(0).integers(-(10**6), 10**6, 60)
+    at = pd.Series(pd.to_datetime(nanoseconds)).dt.tz_localize("UTC")
+    at = at.dt.tz_convert(zone) if zone else at.dt.tz_localize(None)
+    X = pd.DataFrame({"joined": at, "age": np.arange(60.0)})
+    model = make_pipeline(MODELS["scaled"](), LinearRegression()).fit(X, nanoseconds / 1e3)
+    assert_converted(model, X)
+
+
 @few
 @given(seeds)
 def test_bins_of_times_answer_as_the_original(seed: int) -> None:

@@ -16,6 +16,7 @@ from edge_infer import manifest as m
 from edge_infer.artifact import read_artifact
 from edge_infer.errors import ArtifactError
 from edge_infer.goldens import Goldens, Tolerance, parse_goldens
+from edge_infer.labels import DTYPES
 from edge_infer.limits import LIMITS
 from edge_infer.manifest import parse_manifest
 
@@ -157,7 +158,9 @@ def test_limits_in_the_text_equal_those_in_the_code() -> None:
     assert stated == LIMITS._asdict()
 
 
-@pytest.mark.parametrize("record", [m.Manifest, m.Inputs, m.Tensor, m.Column, m.Cut, m.Output, m.Source, m.Needs])
+@pytest.mark.parametrize(
+    "record", [m.Manifest, m.Inputs, m.Tensor, m.Column, m.Cut, m.Output, m.Source, m.Needs, m.Metric]
+)
 def test_every_field_of_the_manifest_is_described_and_in_the_schema(record: Any) -> None:
     absent = [field for field in record._fields if f"`{field}`" not in FORMAT]
     assert absent == []
@@ -171,7 +174,7 @@ def test_every_field_of_the_goldens_is_described(record: Any) -> None:
     assert [field for field in record._fields if f"`{field}`" not in FORMAT] == []
 
 
-@pytest.mark.parametrize("words", [m.METHODS, m.TASKS, m.KINDS, m.TENSOR_DTYPES, m.DTYPES, KEYS])
+@pytest.mark.parametrize("words", [m.METHODS, m.TASKS, m.KINDS, m.TENSOR_DTYPES, DTYPES, KEYS])
 def test_every_word_of_the_format_is_described(words: tuple[str, ...]) -> None:
     assert [word for word in words if f"`{word}`" not in FORMAT] == []
 

@@ -73,7 +73,12 @@ def mixed(path: Path) -> list[Record]:
         (OrdinalEncoder(), ["level"]),
         remainder="passthrough",
     )
-    _convert(make_pipeline(encoded, DecisionTreeClassifier(max_depth=6, random_state=0)).fit(X, y), X, path)
+    card = {  # which readers pass over
+        "description": 'Für "alle"\n\t\u2028 \\ <b>𝔘</b>',
+        "units": {"größe": "m²"},
+        "metrics": [{"type": "accuracy", "value": 1e-300, "dataset": "{[}]"}],
+    }
+    _convert(make_pipeline(encoded, DecisionTreeClassifier(max_depth=6, random_state=0)).fit(X, y), X, path, card)
     return records(X)
 
 
@@ -109,6 +114,15 @@ def zoned_times(path: Path) -> list[Record]:
     _edit(model, lambda manifest: manifest["inputs"]["columns"][0].update(dtype="datetime64[h, Europe/Berlin]"))
     model.metadata_props.remove(next(entry for entry in model.metadata_props if entry.key == "edge_infer.goldens"))
     onnx.save(model, path)
+    return records(X.assign(at=[moment.isoformat() for moment in X["at"]]))
+
+
+def nanoseconds(path: Path) -> list[Record]:
+    """A millisecond around 1970, where each nanosecond counts."""
+    rng = np.random.default_rng(0)
+    at = pd.Timestamp("1969-12-31T23:59:59.9995") + pd.to_timedelta(rng.integers(0, 10**6, ROWS), unit="ns")
+    X = pd.DataFrame({"at": at.astype("datetime64[ns]"), "age": rng.normal(40, 9, ROWS).round(2)})
+    _convert(_scaled("at").fit(X, X["at"].astype("int64") / 1e3), X, path)
     return records(X.assign(at=[moment.isoformat() for moment in X["at"]]))
 
 
@@ -172,6 +186,7 @@ MADE: dict[str, Callable[[Path], list[Record]]] = {
         texts,
         times,
         zoned_times,
+        nanoseconds,
         two_labels,
         large_labels,
         whole_numbers,
@@ -198,8 +213,8 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 
 
-def _convert(estimator: Any, data: Any, path: Path) -> None:
-    convert(estimator, data=data, name=path.stem, output=path)
+def _convert(estimator: Any, data: Any, path: Path, card: dict[str, Any] | None = None) -> None:
+    convert(estimator, data=data, name=path.stem, output=path, card=card)
 
 
 def _edit(model: onnx.ModelProto, change: Callable[[dict[str, Any]], object]) -> None:

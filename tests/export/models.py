@@ -164,6 +164,26 @@ def penguins_with_a_wrong_golden() -> bytes:
     return with_documents(PENGUINS, goldens=change)
 
 
+TOLD = {
+    "description": "For trying out.\n\nNot for research.",
+    "license": "CC0-1.0",
+    "metrics": [{"type": "accuracy", "value": 0.985, "dataset": "held-out 20 %"}],
+}
+
+
+def told_penguins(turning: str = "") -> bytes:
+    """People are told of them; `turning` stands in every text."""
+
+    def change(manifest: dict[str, Any]) -> None:
+        manifest |= TOLD | {"license": TOLD["license"] + turning}
+        for column in manifest["inputs"]["columns"]:
+            if column["kind"] == "number":
+                column["unit"] = turning + column["name"].rpartition("_")[2]
+                column["description"] = f"The {column['name']}.{turning}"
+
+    return with_documents(PENGUINS, manifest=change)
+
+
 def hostile_penguins() -> bytes:
     """Every text that a manifest may choose is HTML."""
 
@@ -171,7 +191,10 @@ def hostile_penguins() -> bytes:
         manifest["name"] = manifest["version"] = manifest["precision_reason"] = HOSTILE
         manifest["source"] = {"framework": HOSTILE, "estimator": HOSTILE, "versions": {HOSTILE: HOSTILE}}
         manifest["missing_methods"] = {HOSTILE: HOSTILE}
+        manifest["description"] = manifest["license"] = HOSTILE
+        manifest["metrics"] = [{"type": HOSTILE[:60], "value": 1, "dataset": HOSTILE}]
         for column in manifest["inputs"]["columns"]:
+            column["unit"], column["description"] = HOSTILE[:60], HOSTILE
             if column["name"] == "island":
                 column["name"] = HOSTILE
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 import edge_infer
 from edge_infer.artifact import parse_artifact
@@ -248,6 +248,38 @@ def test_texts_of_a_model_run_no_script(
     assert page.title() == models.HOSTILE.strip()
     assert models.HOSTILE in (page.text_content("#card") or "")  # shown as it is
     assert models.HOSTILE in (page.text_content("#fields") or "")
+
+
+@pytest.mark.parametrize("single_file", [False, True])
+def test_people_are_told_of_fields_and_model(single_file: bool, page: Page, app: App, serve: Serve) -> None:
+    target = app(models.told_penguins(), single_file=single_file)
+    page.goto(target.as_uri() if single_file else serve(target).url)
+    page.wait_for_selector(READY)
+    field = page.get_by_role("textbox", name="body_mass_g g", exact=True)
+    expect(field).to_have_accessible_description("The body_mass_g. 2700 to 6300 in training; empty: missing")
+    expect(page.get_by_role("combobox", name="island", exact=True)).to_have_accessible_description("")
+    card = [line for line in page.inner_text("#card").splitlines() if line.strip()]
+    for line in ("For trying out.", "Not for research.", "CC0-1.0", "accuracy 0.985 on held-out 20 %"):
+        assert line in card
+    page.click("#example-button")
+    page.click("#answer-button")
+    page.wait_for_selector("#prediction")
+
+
+def test_a_model_that_tells_nothing_has_no_empty_lines(page: Page, app: App, serve: Serve) -> None:
+    page.goto(serve(app(PENGUINS)).url)
+    page.wait_for_selector(READY)
+    assert page.query_selector_all(".unit") == []
+    assert not {"Description", "License", "Metrics, as stated"} & set(page.inner_text("#card").splitlines())
+    assert [hint.bounding_box() for hint in page.query_selector_all(".hint:empty") if hint.is_visible()] == []
+
+
+def test_what_people_are_told_cannot_turn_the_text_around(page: Page, app: App, serve: Serve) -> None:
+    page.goto(serve(app(models.told_penguins("\u202e\x1b\x9b\u2067"))).url)
+    page.wait_for_selector(READY)
+    text = page.evaluate("document.body.textContent")
+    assert not set("\u202e\x1b\x9b\u2067") & set(text)
+    assert text.count("\\u202e\\u001b\\u009b\\u2067") == 4 + 4 + 1  # units, descriptions, the license
 
 
 # --- for everybody ----------------------------------------------------------------------

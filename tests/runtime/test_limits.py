@@ -12,7 +12,15 @@ from edge_infer.artifact import parse_artifact
 from edge_infer.errors import FormatError, LimitError
 from edge_infer.goldens import parse_goldens
 from edge_infer.limits import LIMITS
-from edge_infer.manifest import KEY_GOLDENS, KEY_MANIFEST, KEY_PARITY, KEY_REFERENCE, parse_manifest
+from edge_infer.manifest import (
+    KEY_GOLDENS,
+    KEY_MANIFEST,
+    KEY_PARITY,
+    KEY_REFERENCE,
+    Metric,
+    parse_manifest,
+    render_manifest,
+)
 from edge_infer.strict_json import parse
 from tests.runtime.samples import PENGUINS
 
@@ -24,6 +32,12 @@ MANIFEST = ARTIFACT.manifest
 def _classes(manifest: Any) -> int:
     return max(len(labels) for output in manifest.outputs for labels in output.classes or ())
 
+
+TOLD = MANIFEST._replace(
+    description="für Pinguine",
+    metrics=(Metric("accuracy", 0.9, "test"), Metric("f1", 0.9, "test")),
+    inputs=MANIFEST.inputs._replace(columns=tuple(c._replace(unit="°C") for c in MANIFEST.inputs.columns)),
+)
 
 AT_BOUND: dict[str, tuple[int, Callable[[Any], object]]] = {
     "manifest_bytes": (len(TEXTS[KEY_MANIFEST]), lambda limits: parse_manifest(TEXTS[KEY_MANIFEST], limits)),
@@ -40,6 +54,9 @@ AT_BOUND: dict[str, tuple[int, Callable[[Any], object]]] = {
         lambda limits: parse_manifest(TEXTS[KEY_MANIFEST], limits),
     ),
     "classes": (_classes(MANIFEST), lambda limits: parse_manifest(TEXTS[KEY_MANIFEST], limits)),
+    "unit_bytes": (len(b"accuracy"), lambda limits: parse_manifest(render_manifest(TOLD), limits)),
+    "description_bytes": (len("für Pinguine".encode()), lambda limits: parse_manifest(render_manifest(TOLD), limits)),
+    "metrics": (2, lambda limits: parse_manifest(render_manifest(TOLD), limits)),
     "model_bytes": (len(ARTIFACT.data), lambda limits: parse_artifact(ARTIFACT.data, limits=limits)),
 }
 

@@ -21,6 +21,7 @@ from edge_infer.manifest import (
     Cut,
     Inputs,
     Manifest,
+    Metric,
     Needs,
     Output,
     Source,
@@ -32,6 +33,7 @@ from tests.runtime.samples import DIABETES, DIGITS, PENGUINS, manifest_of
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 _SMALL = st.integers(0, 2**40)
+_TOLD = st.none() | _TEXT.filter(str.strip)  # text for people, left out or with something to read
 
 
 @st.composite
@@ -47,7 +49,8 @@ def inputs(draw: st.DrawFn) -> Inputs:
             categories = None
         ends = draw(st.none() | st.tuples(st.floats(-9, 0), st.floats(0, 9)))
         flags = [draw(st.booleans()) for _ in range(3)]
-        columns.append(Column(name, kind, draw(_TEXT), tensor, places[tensor], *flags, categories, ends))
+        told = {"unit": draw(_TOLD), "description": draw(_TOLD)}
+        columns.append(Column(name, kind, draw(_TEXT), tensor, places[tensor], *flags, categories, ends, **told))
         places[tensor] += 1
         if kind == "string":
             first.append(code)
@@ -102,6 +105,11 @@ _MANIFESTS = st.builds(
     ),
     missing_methods=_PAIRS,
     training_rows=_SMALL,
+    description=_TOLD,
+    license=_TOLD,
+    metrics=st.lists(
+        st.builds(Metric, _TEXT.filter(str.strip), st.floats(-9, 9), _TEXT.filter(str.strip)), max_size=3
+    ).map(tuple),
 )
 
 
@@ -256,6 +264,19 @@ CORRUPTIONS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "ir_version 0": (put("needs", "ir_version", 0), r"\$\.needs\.ir_version: expected a whole number ≥ 1"),
     "an opset as text": (put("needs", "opsets", "", "18"), r"\$\.needs\.opsets\.: expected a whole number"),
     "a version as a number": (put("source", "versions", "numpy", 2), r"\$\.source\.versions\.numpy: expected text"),
+    "a unit is a number": (put(*COLUMNS, 2, "unit", 1), r"columns\[2\]\.unit: expected text, got a number 1"),
+    "a unit of nothing": (put(*COLUMNS, 2, "unit", " \n"), r"columns\[2\]\.unit: expected text that is not empty"),
+    "a license of texts": (put("license", ["MIT"]), r"\$\.license: expected text, got a list"),
+    "metrics is an object": (put("metrics", {"accuracy": 1}), r"\$\.metrics: expected a list, got an object"),
+    "a metric is a number": (put("metrics", [1]), r"\$\.metrics\[0\]: expected an object, got a number 1"),
+    "a metric without its data": (
+        put("metrics", [{"type": "f1", "value": 1}]),
+        r"\$\.metrics\[0\]: the field 'dataset' is missing",
+    ),
+    "a metric as text": (
+        put("metrics", [{"type": "f1", "value": "1", "dataset": "test"}]),
+        r"\$\.metrics\[0\]\.value: expected a number, got text '1'",
+    ),
     "missing_methods is a list": (put("missing_methods", []), r"\$\.missing_methods: expected an object"),
 }
 
@@ -267,7 +288,16 @@ def test_a_corruption_is_told_with_its_path(case: str) -> None:
         parse_manifest(changed(change))
 
 
-@pytest.mark.parametrize("field", ["format", *(field for field in Manifest._fields if field != "splits")])
+def test_a_lone_surrogate_in_a_text_for_people_is_refused() -> None:
+    document = manifest_of(PENGUINS) | {"description": "\ud800"}
+    with pytest.raises(FormatError, match=r"\$\.description: expected text that UTF-8 can write"):
+        parse_manifest(json.dumps(document).encode())
+
+
+_OPTIONAL = {"splits", "description", "license", "metrics"}
+
+
+@pytest.mark.parametrize("field", ["format", *(field for field in Manifest._fields if field not in _OPTIONAL)])
 def test_every_field_must_be_there(field: str) -> None:
     with pytest.raises(FormatError, match=rf"\$: the field '{field}' is missing"):
         parse_manifest(changed(drop(field)))
@@ -275,7 +305,14 @@ def test_every_field_must_be_there(field: str) -> None:
 
 ALLOWED: dict[str, Callable[[dict[str, Any]], object]] = {
     "unknown fields": lambda d: (d.update(new={"a": [1]}), d["inputs"].update(new=1), d["outputs"][0].update(new=None)),
-    "an unknown field of a column": put(*COLUMNS, 0, "unit", "mm"),
+    "an unknown field of a column": put(*COLUMNS, 0, "weight", "mm"),
+    "a unit, told in any script": put(*COLUMNS, 2, "unit", "°C"),
+    "paragraphs, a tab and markup": put("description", "For <b>penguins</b>.\n\n\tNot for others."),
+    "a license that no list knows": put("license", "ask us"),
+    "metrics": put(
+        "metrics", [{"type": "f1", "value": 1, "dataset": "test"}, {"type": "f1", "value": 0, "dataset": "t"}]
+    ),
+    "people are told nothing": lambda d: d.update(description=None, license=None, metrics=None),
     "optional fields as null": put(*COLUMNS, 2, "range", None),
     "no range": drop(*COLUMNS, 2, "range"),
     "a range of one point": put(*COLUMNS, 2, "range", [1, 1]),

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from edge_infer.errors import InputError
 from edge_infer.manifest import Column, Inputs, Tensor
 from edge_infer.tensors import Packer
+from edge_infer.time_units import units_of
+from edge_infer.times import TimeType
 
 UNITS = st.sampled_from(["s", "ms", "us", "ns"])
 MOMENTS = st.datetimes(datetime(1678, 1, 1), datetime(2261, 12, 31))  # what nanoseconds of int64 reach
@@ -73,6 +75,56 @@ def test_nanoseconds_are_kept() -> None:
     assert packed("datetime64[ns]", {"joined": stamp}) == [123.0]
     assert packed("datetime64[ns]", pyarrow.table({"joined": pd.Series([stamp])})) == [123.0]
     assert packed("datetime64[ns, UTC]", {"joined": stamp.tz_localize("UTC")}) == [123.0]
+
+
+NANOSECONDS = {"D": 86400 * 10**9, "h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}
+
+
+@given(
+    st.sampled_from(sorted(NANOSECONDS)),
+    MOMENTS,
+    st.text("0123456789", max_size=12),
+    st.sampled_from(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y%m%dT%H%M%S"]),
+    st.sampled_from(".,"),
+    st.none() | st.integers(-12 * 60, 14 * 60),
+)
+def test_all_digits_of_a_second_count_as_in_pandas_and_numpy(
+    unit: str, moment: datetime, digits: str, form: str, point: str, offset: int | None
+) -> None:
+    plain = moment.strftime("%Y-%m-%dT%H:%M:%S") + ("." + digits[:9] if digits else "")
+    zone = "" if offset is None else f"{'-' if offset < 0 else '+'}{abs(offset) // 60:02}:{abs(offset) % 60:02}"
+    text = moment.strftime(form) + (point + digits if digits else "") + zone
+    instant = int(np.datetime64(plain, "ns").astype("int64")) - (offset or 0) * NANOSECONDS["m"]
+    assert pd.Timestamp(plain + zone).value == instant
+    times = TimeType.parse(f"datetime64[{unit}{'' if offset is None else ', UTC'}]")
+    assert times is not None
+    years = pd.Timestamp(instant).year
+    if times.years[0] <= years <= times.years[1]:
+        assert units_of(text, times) == instant // NANOSECONDS[unit]
+        assert units_of(f" {text} ", times) == instant // NANOSECONDS[unit]
+
+
+@pytest.mark.parametrize(
+    ("text", "units"),
+    [
+        ("1970-01-01T00:00:00.123456789", 123_456_789),
+        ("1970-01-01T00:00:00.1234567899", 123_456_789),
+        ("1970-01-01T00:00:00.1234567", 123_456_700),
+        ("1969-12-31T23:59:59.999999999", -1),
+        ("1970-W01-4T00:00:00.000000001", 1),
+        ("1970W014T000000.000000001", 1),
+        ("1970-01-01-00:00:00.000000001", 1),
+    ],
+)
+def test_nanoseconds_of_a_text_are_kept(text: str, units: int) -> None:
+    assert units_of(text, TimeType("ns", zoned=False)) == units
+    assert packed("datetime64[ns]", {"joined": text}) == [float(units)]
+    assert packed("datetime64[ns]", [{"joined": text}, {"joined": text}]) == [float(units)] * 2
+
+
+def test_the_digits_of_an_offset_are_not_those_of_the_second() -> None:
+    text = "1970-01-01T00:00:30+00:00:30.123456789"  # which ISO 8601 does not have, and datetime takes
+    assert units_of(text, TimeType("ns", zoned=True)) == -123_456_000
 
 
 @pytest.mark.parametrize(

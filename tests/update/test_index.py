@@ -31,6 +31,11 @@ WRONG: dict[str, Callable[[dict[str, Any]], object]] = {
     "another file": lambda d: d["releases"][0].update(file="cats-1.0.0.onnx"),
     "a file that leads out": lambda d: d["releases"][0].update(file="../pets-1.0.0.onnx"),
     "another signature": lambda d: d["releases"][0].update(signature="pets-1.10.0.onnx.sig"),
+    "an encrypted file of another": lambda d: d["releases"][0].update(file="cats-1.0.0.onnx.age"),
+    "another suffix": lambda d: d["releases"][0].update(file="pets-1.0.0.onnx.sig"),
+    "the signature of what is encrypted": lambda d: d["releases"][0].update(
+        file="pets-1.0.0.onnx.age", signature="pets-1.0.0.onnx.age.sig"
+    ),
     "a version that leads out": lambda d: d["releases"][0].update(version="1/0"),
     "a share above 1": lambda d: d["releases"][0].update(share=1.5),
     "a share below 0": lambda d: d["releases"][0].update(share=-0.1),
@@ -42,7 +47,8 @@ WRONG: dict[str, Callable[[dict[str, Any]], object]] = {
 
 def test_what_is_written_is_read() -> None:
     signed = INDEX.having(release("2.0", 3, signature="pets-2.0.onnx.sig"))
-    for index in (INDEX, signed, Index("pets", "beta")):
+    encrypted = signed.having(release("3.0", 4, file="pets-3.0.onnx.age", signature="pets-3.0.onnx.sig"))
+    for index in (INDEX, signed, encrypted, Index("pets", "beta")):
         assert parse_index(render_index(index)) == index
 
 

@@ -10,9 +10,25 @@ from edge_infer.errors import UnsafePathError, UsageError
 from edge_infer.store.files import Files
 from edge_infer.update.layout import check_channel, check_file, file_name, index_path, metadata_name, stored_path
 
-GOOD = ["titanic-1.2.0.onnx", "titanic-1.2.0.onnx.sig", "a.b_c-2.0-rc1+build.5.onnx", "A-1.onnx"]
+GOOD = [
+    "titanic-1.2.0.onnx",
+    "titanic-1.2.0.onnx.sig",
+    "titanic-1.2.0.onnx.age",
+    "a.b_c-2.0-rc1+build.5.onnx",
+    "A-1.onnx",
+]
 BAD = [
-    *("", ".onnx", "x", "titanic.json", "titanic-1.onnx.age", "titanic-1.onnx.sig.sig", "titanic-1.ONNX"),
+    *(
+        "",
+        ".onnx",
+        "x",
+        "titanic.json",
+        "titanic-1.onnx.age.sig",
+        "titanic-1.onnx.age.age",
+        "titanic-1.age",
+        "titanic-1.onnx.sig.sig",
+        "titanic-1.ONNX",
+    ),
     *("../x.onnx", "a/b.onnx", "a\\b.onnx", "/x.onnx", ".x.onnx", "..onnx", "a b.onnx", "a\n.onnx", "ä.onnx"),
     *("nul.onnx", "con-1.onnx/", "a" * 153 + ".onnx"),
 ]

@@ -241,7 +241,7 @@ REFUSED: dict[str, tuple[Callable[[Models, Path], Path], type[Exception], str]] 
     "a version with other content": (_other_bytes, PublishError, "other content .* give the new model another version"),
     "an older release": (_older, PublishError, "not above pets@1.0.0 .* --release 2"),
     "an older release signed to go back": (_older_signed_to_go_back, PublishError, "devices never go back"),
-    "an encrypted model": (_encrypted, UsageError, "encrypted; edge-infer publishes plain models only"),
+    "an encrypted model": (_encrypted, UsageError, "encrypted; give the identity"),
     "no model": (_no_model, EdgeInferError, "pets-1.1.0.onnx"),
     "a file that is not there": (_absent, FileNotFoundError, "absent.onnx"),
     "a signature of another model": (_signature_of_another, SignatureError, "of another file"),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib.resources import files
 from string import Template
 
-from edge_infer.manifest import Manifest
+from edge_infer.manifest import Manifest, Metric
 from edge_infer_convert.parity import Comparison, Parity
 from edge_infer_convert.report.answers import Answers, answers
 from edge_infer_convert.report.labels import confusion
 from edge_infer_convert.report.pictures import Picture, histogram, scatter
 from edge_infer_convert.report.tables import differences, outputs, probe_kinds, results, schema
-from edge_infer_convert.report.text import counted, escaped, isolated
+from edge_infer_convert.report.text import counted, escaped, isolated, number, told
 
 __all__ = ["render_page"]
 
@@ -71,11 +71,18 @@ def _facts(manifest: Manifest) -> str:
         "Training rows in the graph": f"{manifest.training_rows:,}" if manifest.training_rows else "",
     }
     long = {
+        "Description": told(manifest.description, 400) if manifest.description else "",
+        "License": told(manifest.license, 200) if manifest.license else "",
+        "Metrics, as stated": "<br>".join(_metric(metric) for metric in manifest.metrics),
         "Why this precision": isolated(manifest.precision_reason, 300) if manifest.precision_reason else "",
         "Steps of the original": isolated(source.estimator, 400) if source.estimator else "",
         "Made with": versions,
     }
     return _listed(short, "short") + _listed(long, "whole")
+
+
+def _metric(metric: Metric) -> str:
+    return f"{isolated(metric.type)} {number(metric.value)} on {told(metric.dataset, 200)}"
 
 
 def _listed(facts: dict[str, str], kind: str) -> str:
@@ -123,8 +130,8 @@ def _proof(parity: Parity) -> str:
 
 def _methods(manifest: Manifest, parity: Parity, parts: list[Answers | None]) -> str:
     sections = []
-    for number, (comparison, part) in enumerate(zip(parity.comparisons, parts, strict=True)):
-        body = _no_picture(comparison) if part is None else _method(manifest, part, number)
+    for place, (comparison, part) in enumerate(zip(parity.comparisons, parts, strict=True)):
+        body = _no_picture(comparison) if part is None else _method(manifest, part, place)
         sections.append(f"<section><h3>{escaped(comparison.method)}</h3>{body}</section>")
     return "\n".join(sections)
 

@@ -16,6 +16,7 @@ from edge_infer_convert.report.text import (
     listing,
     number,
     table,
+    told,
     value_text,
 )
 
@@ -146,9 +147,11 @@ def _column(column: Column) -> list[str]:
         values = " to ".join(times.shown(end) if times else number(end, 6) for end in column.range)
     else:
         values = "any"
+    if column.unit:
+        values += f" {isolated(column.unit)}"
     unknown = _allowed(column.unknown) if column.categories is not None else "–"
     return [
-        isolated(column.name),
+        isolated(column.name) + (f"<small>{told(column.description, 200)}</small>" if column.description else ""),
         f"{escaped(column.kind)} ({escaped(column.dtype, 20)})",
         values,
         _allowed(column.missing),

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["compact", "counted", "escaped", "isolated", "listing", "number", "table", "value_text"]
+__all__ = ["compact", "counted", "escaped", "isolated", "listing", "number", "table", "told", "value_text"]
 
 _MOST: Final = 60  # characters of one name or label
 
@@ -24,6 +24,11 @@ def escaped(value: Any, most: int = _MOST) -> str:
 def isolated(value: Any, most: int = _MOST) -> str:
     """The same inside <bdi>, so that right-to-left text does not reorder its surroundings."""
     return f"<bdi>{escaped(value, most)}</bdi>"
+
+
+def told(text: str, most: int) -> str:
+    """What an author tells people, isolated: its lines and paragraphs in one."""
+    return isolated(" ".join(text.split()), most)
 
 
 def value_text(value: Any, digits: int = 0) -> str:

@@ -1,5 +1,5 @@
 // The model card: where the model comes from, what was proven of it, and which bytes it is.
-import { bytesText, counted, element, shortNumber } from "./elements.js";
+import { bytesText, counted, element, shortNumber, tamed } from "./elements.js";
 import { isUsed } from "./schema.js";
 
 /** Pairs of <dt> and <dd>. */
@@ -18,6 +18,7 @@ function facts({ manifest, file, parity, goldens, runtime, edge_infer: version }
   const unused = manifest.inputs.columns.filter((column) => !isUsed(column)).map((column) => column.name);
   return [
     ["Model", `${manifest.name} ${manifest.version}, release ${manifest.release}`, manifest.task.replaceAll("_", " ")],
+    ...told(manifest),
     ["Made from", `${source.framework}: ${source.estimator}`, versions && `with ${versions}`],
     [
       "Inputs",
@@ -42,6 +43,19 @@ function facts({ manifest, file, parity, goldens, runtime, edge_infer: version }
         .join(", ")}`,
     ],
   ];
+}
+
+/** What the model's author states, where it is stated. */
+function told({ description, license, metrics }) {
+  const lines = [];
+  if (description != null) lines.push(["Description", ...tamed(description).split("\n")]);
+  if (license != null) lines.push(["License", tamed(license)]);
+  if (metrics?.length)
+    lines.push([
+      "Metrics, as stated",
+      ...metrics.map(({ type, value, dataset }) => tamed(`${type} ${shortNumber(Number(value))} on ${dataset}`)),
+    ]);
+  return lines;
 }
 
 const some = (names) => names.slice(0, 20).join(", ") + (names.length > 20 ? ", …" : "");

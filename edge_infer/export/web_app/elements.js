@@ -12,6 +12,12 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+const UNSAFE = /[\0-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A text for people: control characters, and those that turn the order of what stands around them, as escapes. */
+export const tamed = (text) =>
+  text.replace(UNSAFE, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 const PLAIN = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, useGrouping: false });
 
 /** A number for people: six digits; very large and very small ones four and an exponent. */

@@ -1,11 +1,12 @@
 // A form made of the manifest's columns, and what is filled in as a row of values.
-import { element, shortNumber } from "./elements.js";
+import { element, shortNumber, tamed } from "./elements.js";
 import { isClosed, isCoded, isFreeText, isUsed, Misfit, repr, valueOf } from "./schema.js";
 import { shownTime, timeType } from "./times.js";
 
 const MOST_FIELDS = 300; // more columns than that are given as a CSV
 const MOST_OPTIONS = 60; // more categories than that are suggested while one types
 const MOST_SUGGESTIONS = 2000;
+const LONGEST_HINT = 300; // characters of a column's description; `edge-infer inspect --json` has all
 const OTHER = "other";
 const MISSING = "missing";
 
@@ -98,7 +99,15 @@ function timeInput(column, id) {
     : element("input", { id, type: "datetime-local", step: "1" });
 }
 
-/** What each field has: its label, hint, message and places for them. */
+/** Beside a column's name. <bdi>: a unit in another script does not turn the name around. */
+const unitOf = (unit) => element("bdi", { class: "unit" }, tamed(unit));
+
+function describedShortly(description) {
+  const text = tamed(description ?? "");
+  return text.length > LONGEST_HINT ? `${text.slice(0, LONGEST_HINT)}…` : text;
+}
+
+/** What each field has: its label with the unit, description, hint, message and places for them. */
 class Field {
   constructor(column, id) {
     this.column = column;
@@ -108,16 +117,19 @@ class Field {
 
   /** To be called with the control that the label names. */
   build(control, ...more) {
+    const { name, unit, description } = this.column;
     this.control = control;
-    control.setAttribute("aria-describedby", `${this.id}-hint ${this.id}-message`);
+    control.setAttribute("aria-describedby", `${this.id}-description ${this.id}-hint ${this.id}-message`);
+    const told = element("p", { class: "hint", id: `${this.id}-description` }, describedShortly(description));
     const hint = element("p", { class: "hint", id: `${this.id}-hint` }, hintOf(this.column));
-    const label = element("label", { for: this.id }, this.column.name);
+    const label = element("label", { for: this.id }, name, ...(unit == null ? [] : [" ", unitOf(unit)]));
     this.element = element(
       "div",
       { class: isFreeText(this.column) ? "field tall" : "field" },
       label,
       control,
       ...more,
+      told,
       hint,
       this.message,
     );

@@ -5,7 +5,8 @@ const TIME_DTYPE = /^datetime64\[(D|h|m|s|ms|us|ns)(, [^\]]{1,60})?\]$/;
 const TIME_TEXT =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2})(?::(\d{2})(?::(\d{2})(?:[.,](\d+))?)?)?(Z|[+-]\d{2}:?\d{2})?)?$/;
 const LONGEST_TIME = 40; // characters
-const MICROSECONDS = { D: 86_400_000_000n, h: 3_600_000_000n, m: 60_000_000n, s: 1_000_000n, ms: 1000n, us: 1n };
+const SECOND = 1_000_000_000n; // in nanoseconds, which everything is counted in first
+const NANOSECONDS = { D: 86_400n * SECOND, h: 3600n * SECOND, m: 60n * SECOND, s: SECOND, ms: 10n ** 6n, us: 1000n, ns: 1n };
 export const TIME_EXPECTED = 'a date or time such as "2024-05-01" or "2024-05-01T12:30:00"';
 
 /** A text that is no time of its column; the message says what was expected. */
@@ -27,20 +28,20 @@ export function unitsOf(text, { unit, zoned }) {
     throw new BadTime('a time with its time zone, such as "2024-05-01T12:30+02:00"');
   }
   const [first, last] = unit === "ns" ? [1678, 2261] : [1, 9999];
-  const year = new Date(Number(floorDivided(moment, 1000n))).getUTCFullYear();
+  const year = new Date(Number(floorDivided(moment, NANOSECONDS.ms))).getUTCFullYear();
   if (year < first || year > last) throw new BadTime(`a time of the years ${first} to ${last}`);
-  return Number(unit === "ns" ? moment * 1000n : floorDivided(moment, MICROSECONDS[unit]));
+  return Number(floorDivided(moment, NANOSECONDS[unit]));
 }
 
-/** Microseconds since 1970 in UTC, as a BigInt; null for a day or time that no calendar has. */
+/** Nanoseconds since 1970 in UTC, as a BigInt; null for a day or time that no calendar has. */
 function momentOf([, year, month, day, hour = "0", minute = "0", second = "0", fraction = "", zone]) {
   const date = new Date(0);
   date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
   const real = Number(year) > 0 && date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day);
   if (!real || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return null;
   date.setUTCHours(Number(hour), Number(minute), Number(second));
-  const micros = BigInt(fraction.slice(0, 6).padEnd(6, "0"));
-  return BigInt(date.getTime()) * 1000n + micros - offsetOf(zone) * MICROSECONDS.m;
+  const finer = BigInt(fraction.slice(0, 9).padEnd(9, "0"));
+  return BigInt(date.getTime()) * NANOSECONDS.ms + finer - offsetOf(zone) * NANOSECONDS.m;
 }
 
 /** Minutes ahead of UTC. */
@@ -57,7 +58,7 @@ function floorDivided(value, by) {
 
 /** For people: the time of a number of units, without a midnight. */
 export function shownTime(number, { unit, zoned }) {
-  const perMillisecond = unit === "ns" ? 1e6 : Number(1000n) / Number(MICROSECONDS[unit]);
+  const perMillisecond = Number(NANOSECONDS.ms) / Number(NANOSECONDS[unit]);
   const date = new Date(number / perMillisecond);
   if (Number.isNaN(date.getTime())) return String(number);
   const text = date
