@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from edge_infer.artifact import Artifact, is_encrypted, parse_artifact, read_model_file
+from edge_infer.bundle.sbom import ModelFile, check_library, write_sbom
 from edge_infer.bundle.targets import OLDEST_GLIBC, Target
 from edge_infer.bundle.wheels import Wheel, collect, own_wheel
 from edge_infer.errors import UsageError
 from edge_infer.files import flush_folder
+from edge_infer.manifest import Manifest
 from edge_infer.store.names import check_name, check_version
 
 if TYPE_CHECKING:
     from edge_infer.signing import PublicKey
 
-__all__ = ["Bundle", "make_bundle"]
+__all__ = ["Bundle", "Contents", "contents_of", "make_bundle", "written_models"]
 
 _SUMS: Final = "SHA256SUMS"
 _EXTRAS: Final = ("secure", "update")
@@ -57,6 +59,7 @@ class _Model(NamedTuple):
     signature: bytes | None
     reference: str | None  # NAME@VERSION; None where it is encrypted
     row: bytes | None
+    manifest: Manifest | None
 
 
 def make_bundle(
@@ -68,26 +71,24 @@ def make_bundle(
     extras: Sequence[str] = (),
     wheel: str | None = None,
     constraint: str | None = None,
+    sbom: bool = True,
 ) -> Bundle:
     """Make the folder `output`, which may not be there yet, or must be empty.
 
     keys: public keys that the device shall trust; each model must be signed by one of them then. extras: "secure" is
     added where there are keys, signatures or encrypted models; wheel: edge-infer's own, see `wheels.own_wheel`;
-    constraint: a file of versions, as pip takes it.
+    constraint: a file of versions, as pip takes it; sbom: write the bill of materials, `sbom.cdx.json`.
 
     Raises:
         UsageError: there is something at `output`, or an argument does not serve.
         ArtifactError, SignatureError, KeyFileError: a device would refuse the model, or the key.
         BundleError: pip could not bring a wheel that fits.
+        MissingExtraError: the library that writes the bill of materials is not installed.
     """
     folder = Path(output)
     _check_free(folder)
-    if not models:
-        raise UsageError("expected at least one model: edge-infer bundle MODEL...")
-    trusted = _keys(keys)
-    read = [_model(os.fspath(model), trusted) for model in models]
-    _check_different(read)
-    needed = _extras(extras, secure=bool(trusted) or any(is_encrypted(model.data) for model in read))
+    contents = contents_of(models, keys, extras, sbom=sbom)
+    read, trusted, needed = contents
     with _new_folder(folder) as made, tempfile.TemporaryDirectory() as built:
         own = own_wheel(wheel, Path(built))
         (made / "wheels").mkdir()
@@ -95,6 +96,8 @@ def make_bundle(
         _write_contents(made, read, trusted)
         version = next(each.version for each in wheels if each.name == "edge-infer")
         _write_texts(made, wheels, needed, target, version)
+        if sbom:
+            write_sbom(made, wheels, [ModelFile(each.name, each.data, each.manifest) for each in read], target, version)
         digest = _write_sums(made)
         sizes = {name: (made / name).stat().st_size for name in _files(made)}
         _flush(made)
@@ -104,6 +107,33 @@ def make_bundle(
 
 
 # --- what goes in -----------------------------------------------------------------------
+
+
+class Contents(NamedTuple):
+    """Models as they go in, the keys that the device shall trust, and edge-infer's extras."""
+
+    models: list[_Model]
+    keys: list[PublicKey]
+    extras: tuple[str, ...]
+
+
+def contents_of(
+    models: Sequence[str | os.PathLike[str]],
+    keys: Sequence[str | os.PathLike[str]],
+    extras: Sequence[str],
+    *,
+    sbom: bool,
+) -> Contents:
+    """Read and judged. Raises as `make_bundle`."""
+    if sbom:
+        check_library()
+    if not models:
+        raise UsageError("expected at least one model: edge-infer bundle MODEL...")
+    trusted = _keys(keys)
+    read = [_model(os.fspath(model), trusted) for model in models]
+    _check_different(read)
+    encrypted = any(is_encrypted(model.data) for model in read)
+    return Contents(read, trusted, _extras(extras, secure=bool(trusted) or encrypted))
 
 
 def _keys(paths: Sequence[str | os.PathLike[str]]) -> list[PublicKey]:
@@ -122,12 +152,12 @@ def _model(path: str, trusted: Sequence[PublicKey]) -> _Model:
     signed = path.removesuffix(".age") if is_encrypted(data) else path
     signature = _signature(signed, data, trusted)
     if is_encrypted(data):
-        return _Model(name, data, signature, None, None)
+        return _Model(name, data, signature, None, None, None)
     artifact = parse_artifact(data, source=path)
     if not artifact.described:
         raise UsageError(f"{path}: a plain ONNX file has no name and no golden rows; convert the model with edge-infer")
     reference = f"{check_name(artifact.manifest.name)}@{check_version(artifact.manifest.version)}"
-    return _Model(name, data, signature, reference, _golden_row(artifact))
+    return _Model(name, data, signature, reference, _golden_row(artifact), artifact.manifest)
 
 
 def _signature(model: str, data: bytes, trusted: Sequence[PublicKey]) -> bytes | None:
@@ -175,17 +205,23 @@ def _extras(wanted: Sequence[str], *, secure: bool) -> tuple[str, ...]:
 # --- what is written --------------------------------------------------------------------
 
 
-def _write_contents(made: Path, models: Iterable[_Model], keys: Iterable[PublicKey]) -> None:
+def _write_contents(made: Path, models: Sequence[_Model], keys: Iterable[PublicKey]) -> None:
     for name in ("models", "rows", "keys"):
         (made / name).mkdir()
+    written_models(made / "models", models)
     for model in models:
-        (made / "models" / model.name).write_bytes(model.data)
-        if model.signature is not None:
-            (made / "models" / f"{model.name.removesuffix('.age')}.sig").write_bytes(model.signature)
         if model.row is not None:
             (made / "rows" / f"{model.reference}.json").write_bytes(model.row)
     for key in keys:
         (made / "keys" / f"{key.fingerprint[:16]}.pub").write_bytes(key.pem)
+
+
+def written_models(folder: Path, models: Iterable[_Model]) -> None:
+    """Each beside its signature."""
+    for model in models:
+        (folder / model.name).write_bytes(model.data)
+        if model.signature is not None:
+            (folder / f"{model.name.removesuffix('.age')}.sig").write_bytes(model.signature)
 
 
 def _write_texts(made: Path, wheels: Sequence[Wheel], extras: Sequence[str], target: Target, version: str) -> None:

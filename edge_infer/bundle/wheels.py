@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import email.message
 import json
 import os
 import subprocess
@@ -23,7 +24,7 @@ from edge_infer import __version__
 from edge_infer.bundle.targets import Target
 from edge_infer.errors import BundleError, UsageError
 
-__all__ = ["Own", "Wheel", "collect", "own_wheel"]
+__all__ = ["Own", "Wheel", "collect", "own_wheel", "requirements_of"]
 
 _NAME = "edge-infer"
 _TOLD_LINES = 6  # of what pip said
@@ -38,12 +39,13 @@ class Own(NamedTuple):
 
 
 class Wheel(NamedTuple):
-    """A wheel by its file; `requires` are its requirements with their markers."""
+    """A wheel by its file; `requires` are its requirements with their markers, `metadata` its METADATA."""
 
     path: Path
     name: str
     version: str
     requires: tuple[Requirement, ...]
+    metadata: email.message.Message
 
     @classmethod
     def read(cls, path: Path) -> Wheel:
@@ -57,7 +59,7 @@ class Wheel(NamedTuple):
         except (InvalidWheelFilename, zipfile.BadZipFile, StopIteration, InvalidRequirement) as error:
             reason = str(error) or "a file without METADATA"
             raise UsageError(f"{path}: expected a wheel (NAME-VERSION-….whl), got {reason}") from None
-        return cls(path, name, str(version), requires)
+        return cls(path, name, str(version), requires, headers)
 
 
 def own_wheel(given: str | None, folder: Path) -> Own:
@@ -148,6 +150,12 @@ def _followed(root: Requirement, wheels: dict[str, Wheel], target: Target) -> tu
             wanted.marker = None
             missing.append(str(wanted))
     return {name for name, _ in needed}, missing
+
+
+def requirements_of(wheel: Wheel, target: Target) -> list[str]:
+    """The names of what a wheel needs on the target, its extras among them, sorted."""
+    extras = frozenset(wheel.metadata.get_all("Provides-Extra") or ())
+    return sorted({canonicalize_name(each.name) for each in wheel.requires if _applies(each, extras, target)})
 
 
 def _applies(requirement: Requirement, extras: frozenset[str], target: Target) -> bool:

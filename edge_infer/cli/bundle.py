@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from edge_infer.bundle import Bundle, make_bundle, target_of
+from edge_infer.bundle import Bundle, SingleFile, make_bundle, make_single_file, target_of
 from edge_infer.cli.console import dumps, wrapped, write
 
 __all__ = ["run"]
@@ -20,23 +20,44 @@ def run(
     extras: list[str],
     wheel: str | None,
     constraint: str | None,
+    single_file: bool,
+    sbom: bool,
     json: bool,
 ) -> int:
     """The command; its exit code."""
-    made = make_bundle(
-        output, models, target_of(platform, python), keys=keys, extras=extras, wheel=wheel, constraint=constraint
+    make = make_single_file if single_file else make_bundle
+    made = make(
+        output,
+        models,
+        target_of(platform, python),
+        keys=keys,
+        extras=extras,
+        wheel=wheel,
+        constraint=constraint,
+        sbom=sbom,
     )
     if json:
         write(dumps(_object(made)))
+    elif isinstance(made, SingleFile):
+        _show_file(made)
     else:
         _show(made)
     return 0
 
 
-def _object(made: Bundle) -> dict[str, object]:
+def _object(made: Bundle | SingleFile) -> dict[str, object]:
     about = made._asdict() | {"platform": made.target.platform, "python": made.target.python, "size": made.size}
     del about["target"]
     return about
+
+
+def _show_file(made: SingleFile) -> None:
+    """What it is for, how it can be checked, and how it is asked."""
+    write(f"{made.file}: {made.target.platform}, Python {made.target.python}, {_mib(made.size)}")
+    write(wrapped(f"edge-infer {made.version}: {made.own}", 2))
+    write(f"sha256 {made.digest}")
+    name = os.path.basename(made.file)
+    write(f"on the device: compare that number, then  ./{name} predict {made.names[-1]} '{{…}}'")
 
 
 def _show(made: Bundle) -> None:

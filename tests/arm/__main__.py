@@ -36,6 +36,7 @@ SHORT_TESTS: Final = (
 FULL_TESTS: Final = (
     *("tests/compat", "tests/runtime", "tests/hostile", "tests/encryption", "tests/signing"),
     *(f"tests/store/test_{name}.py" for name in ("encrypted", "schemas", "store", "trust")),
+    "tests/monitor/test_windows.py",
     *(f"tests/cli/test_{name}.py" for name in ("doctor", "goldens", "light", "predict", "signing", "store", "stream")),
 )
 

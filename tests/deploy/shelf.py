@@ -8,12 +8,20 @@ from pathlib import Path
 
 __all__ = ["put_wheel", "stocked"]
 
+#: As wheels tell them: by PEP 639, by the field before it, by a classifier.
+_LICENSES = {
+    "edge_infer": "License-Expression: Apache-2.0 OR MIT",
+    "native": "License: Like BSD",
+    "backport": "Classifier: License :: OSI Approved :: MIT License",
+}
+
 
 def put_wheel(folder: Path, name: str, requires: Sequence[str] = (), *, tag: str = "py3-none-any") -> Path:
     """An empty package of version 1.0 that asks for others; its path."""
     path = folder / f"{name}-1.0-{tag}.whl"
     info = f"{name}-1.0.dist-info"
     headers = ["Metadata-Version: 2.1", f"Name: {name.replace('_', '-')}", "Version: 1.0"]
+    headers += [_LICENSES[name]] if name in _LICENSES else []
     headers += [f"Requires-Dist: {each}" for each in requires]
     extras = ["Provides-Extra: secure"] if any("extra" in each for each in requires) else []
     with zipfile.ZipFile(path, "w") as archive:
