@@ -153,10 +153,10 @@ class PredictionLog:
                 self._calls.append(call)
             else:
                 self._dropped += 1
-        if fits:
-            self._last.id = call.id
         if self._at_once:
             self._write()
+        if fits:
+            self._last.id = call.id  # last: a handler of a signal may have called meanwhile
 
     def _keep_rows(self, method: str, rows: _Rows, answer: Any, seconds: float) -> None:
         """Where not all of them fit, the first ones."""
@@ -179,9 +179,10 @@ class PredictionLog:
                 raise
             with self._changing:
                 self._calls.append(call)
-            taken, self._last.id = end, name
+            taken = end
             if self._at_once:
                 self._write()
+            self._last.id = name
         with self._changing:
             self._dropped += rows.length - taken
 

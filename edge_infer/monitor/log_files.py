@@ -10,7 +10,7 @@ import re
 import time
 from collections import deque
 from contextlib import suppress
-from itertools import accumulate
+from itertools import accumulate, islice, takewhile
 from typing import Final, NamedTuple
 
 from edge_infer.errors import EdgeInferError
@@ -100,12 +100,8 @@ class LogWriter:
         """
         while lines:
             path = self._place(day)
-            room, some = self._most_bytes - self._size, 0
-            for size in accumulate(map(len, lines)):
-                some += size <= room or not some
-                if size > room:
-                    break
-            self._append(path, lines, some)
+            room = self._most_bytes - self._size
+            self._append(path, lines, max(1, _fitting(lines, room)))
 
     def turn_if_old(self, day: str) -> None:
         """Close a file that is too old, though nothing is to be written."""
@@ -161,14 +157,14 @@ class LogWriter:
 
     def _append(self, path: Path, lines: deque[bytes], some: int) -> None:
         """The first `some` lines."""
-        data = b"".join(lines[place] for place in range(some))
+        data = b"".join(islice(lines, some))
         start = self._size + (self._failed and self._is_open(path))  # a new line ends what was left open
         try:
             self._files.append(path, data, private=True)
         except BaseException:
             self._failed = True
             self._size = self._status() or 0
-            some = sum(end <= self._size - start for end in accumulate(len(lines[place]) for place in range(some)))
+            some = min(some, _fitting(lines, self._size - start + 1))  # the next line brings an end that is missing
             raise
         else:
             self._failed, self._size = False, start + len(data)
@@ -181,3 +177,8 @@ class LogWriter:
         with suppress(FileNotFoundError):
             return self._files.read_end(*path, most=1) not in (b"", b"\n")
         return False
+
+
+def _fitting(lines: deque[bytes], room: int) -> int:
+    """How many of the first lines take no more bytes than `room`."""
+    return sum(1 for _ in takewhile(lambda size: size <= room, accumulate(map(len, lines))))

@@ -1,5 +1,20 @@
 """Calls → lines of the log: one JSON object each, strict JSON whatever the caller's data holds.
 
+| field | holds |
+|---|---|
+| kind | "answer" (of a row), "error" (a call that failed), "dropped" (rows that the log lost), "repaired" |
+| utc | ISO 8601 with microseconds, by the device's clock |
+| boot, seconds | which start of the machine, and the time since it, which no clock changes |
+| model, version, digest | the release: its digest's first 12 hex digits |
+| id, row | of the prediction; the place of the row in a call with many |
+| method, latency | of the call, in seconds |
+| inputs, inputs_hash | by column; or `row_hash` |
+| answer, probabilities | of `predict_proba`: the most probable label, and each label's |
+| error, column, row, expected, mismatches | the kind of error, and of bad input its first place and their number |
+| got, message | what the data was, where all inputs are logged |
+| left_out | why inputs and answer are not there |
+| rows; files, bytes | how many were dropped; files that a crash had torn, and the bytes cut away |
+
 Numbers that are not finite are written as in the goldens: of inputs, NaN is null, since it is a missing value; all else
 is the text "NaN", "Infinity" or "-Infinity".
 """

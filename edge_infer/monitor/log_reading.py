@@ -14,7 +14,7 @@ from edge_infer.monitor.log_lines import iso
 from edge_infer.store.files import Files
 from edge_infer.store.names import check_name
 
-__all__ = ["LogReader", "lines_of", "read_log", "utc_text"]
+__all__ = ["LogReader", "lines_of", "parsed_line", "read_log", "utc_text"]
 
 _PIECE: Final = 1 << 16
 _MOST_LINE: Final = 8 << 20
@@ -78,22 +78,17 @@ class LogReader(Iterator[dict[str, Any]]):
             if self._most is not None and number > self._most[file.stem]:
                 return
             self.read[file.stem] = number
-            line = _parsed(text)
+            line = parsed_line(text)
             if line is None:
                 self.skipped += 1
             elif (self._since or "") <= line["utc"] and (self._until is None or line["utc"] < self._until):
                 yield line
 
     def _pieces(self, file: LogFile) -> Iterator[bytes]:
-        """The compressed one, if there are both: it holds all that is whole in the other."""
-        if file.packed in self._files.names(self._name, LOG):
-            return _unpacked(self._files.pieces(self._name, LOG, file.packed, size=_PIECE))
-        return self._plain(file)
-
-    def _plain(self, file: LogFile) -> Iterator[bytes]:
+        """Of the plain one, if there are both: each holds all that is whole."""
         try:
             yield from self._files.pieces(self._name, LOG, file.plain, size=_PIECE)
-        except FileNotFoundError:  # compressed since its name was read
+        except FileNotFoundError:  # compressed, maybe since its name was read
             yield from _unpacked(self._files.pieces(self._name, LOG, file.packed, size=_PIECE))
 
 
@@ -135,8 +130,8 @@ def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise zlib.error("the file ends too early")
 
 
-def _parsed(text: bytes | None) -> dict[str, Any] | None:
-    """None for what is no line of a log."""
+def parsed_line(text: bytes | None) -> dict[str, Any] | None:
+    """A line without its end; None for what is no line of a log."""
     if text is None:
         return None
     try:

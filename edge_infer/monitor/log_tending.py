@@ -1,7 +1,8 @@
 """What becomes of a log's closed files: cut where a crash has torn them, compressed, counted, and removed when the log
 is too large or they are too old.
 
-Whoever tends holds the log's lock. Each step may be the last one before a crash: the next who tends goes on there.
+Whoever changes a file holds the log's lock. Each step may be the last one before a crash: the next who tends goes on
+there.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from typing import Final, NamedTuple
 from edge_infer.errors import DamagedStoreError, FormatError, LimitError, UnsafePathError
 from edge_infer.events import report_event
 from edge_infer.monitor.log_files import HELD, LOG, LogFile, held_by, lock_of, log_files
+from edge_infer.monitor.log_reading import parsed_line
 from edge_infer.store.files import TEMPORARY, Files, Path
 from edge_infer.strict_json import parse
 
 __all__ = ["Keeping", "Repaired", "bytes_per_day", "tend"]
 
 _PIECE: Final = 1 << 16
+_MOST_TAIL: Final = 2 << 20  # bytes: more than a line has
 _BLOCK: Final = 4096  # bytes that the smallest file takes on a disk
 _MOST_FILES: Final = 4096
 _MOST_DAYS: Final = 366  # whose bytes are remembered
@@ -47,20 +50,38 @@ class Repaired(NamedTuple):
 
 
 def tend(files: Files, name: str, keeping: Keeping, today: str) -> Repaired:
-    """today: by the device's clock, "20261128". Raises StoreWriteError, UnsafePathError, OSError."""
-    with files.locked(_PATIENCE, path=lock_of(name)):
-        names = files.names(name, LOG)
-        there = log_files(names)
-        alive = {process for process in held_by(names) if files.is_held((name, LOG, process + HELD))}
-        current = set({file.process: file for file in there if file.process in alive}.values())  # the last of each
-        _remove_unfinished(files, name, there)
+    """today: by the device's clock, "20261128". Others may begin between two files, since they wait for the lock.
+
+    Raises StoreWriteError, UnsafePathError, OSError.
+    """
+    lock = lock_of(name)
+    with files.locked(_PATIENCE, path=lock):
+        there, current = log_files(files.names(name, LOG)), _current(files, name)
         closed = [file for file in there if file not in current]
-        cut = [_finish(files, name, file, names, compress=keeping.compress) for file in closed]
-        for process in set(held_by(names)) - alive:
+        _remove_unfinished(files, name, there)
+    torn = []
+    for file in closed:
+        with files.locked(_PATIENCE, path=lock):
+            torn.append(_finish(files, name, file, compress=keeping.compress))
+    with files.locked(_PATIENCE, path=lock):
+        names = files.names(name, LOG)
+        left = {file.process for file in set(log_files(names)).difference(closed)}
+        for process in set(held_by(names)) - _alive(files, name, names) - left:
             files.remove(name, LOG, process + HELD)
-        _thin_out(files, name, current, keeping, today)
-    torn = [size for size in cut if size]
-    return Repaired(len(torn), sum(torn))
+        _thin_out(files, name, keeping, today)
+    return Repaired(sum(map(bool, torn)), sum(torn))
+
+
+def _alive(files: Files, name: str, names: list[str]) -> set[str]:
+    """Processes that write to this log."""
+    return {process for process in held_by(names) if files.is_held((name, LOG, process + HELD))}
+
+
+def _current(files: Files, name: str) -> set[LogFile]:
+    """Files that are written: the last one of each process that lives."""
+    names = files.names(name, LOG)
+    alive = _alive(files, name, names)
+    return set({file.process: file for file in log_files(names) if file.process in alive}.values())
 
 
 def _remove_unfinished(files: Files, name: str, there: list[LogFile]) -> None:
@@ -74,8 +95,9 @@ def _remove_unfinished(files: Files, name: str, there: list[LogFile]) -> None:
 # --- closed files -----------------------------------------------------------------------
 
 
-def _finish(files: Files, name: str, file: LogFile, names: list[str], *, compress: bool) -> int:
+def _finish(files: Files, name: str, file: LogFile, *, compress: bool) -> int:
     """How many bytes a crash had left of a last line."""
+    names = files.names(name, LOG)
     if file.plain not in names:
         return 0
     plain, packed = (name, LOG, file.plain), (name, LOG, file.packed)
@@ -96,15 +118,14 @@ def _finish(files: Files, name: str, file: LogFile, names: list[str], *, compres
 
 
 def _whole_bytes(files: Files, path: Path) -> int:
-    """Those up to the end of the last whole line."""
+    """Those up to the end of the last whole line, though the sign of its end may be missing: what readers take."""
+    size = _size(files, path)
     if files.read_end(*path, most=1) in (b"", b"\n"):
-        return _size(files, path)
-    seen = whole = 0
-    for piece in files.pieces(*path, size=_PIECE):
-        end = piece.rfind(b"\n")
-        whole = whole if end < 0 else seen + end + 1
-        seen += len(piece)
-    return whole
+        return size
+    end = files.read_end(*path, most=_MOST_TAIL)
+    tail = end.rpartition(b"\n")[2]
+    is_ours = len(tail) < _MOST_TAIL  # else it is nothing that a log wrote
+    return size - len(tail) if is_ours and parsed_line(tail) is None else size
 
 
 def _first(files: Files, path: Path, most: int) -> Iterator[bytes]:
@@ -129,8 +150,8 @@ def _size(files: Files, path: Path) -> int:
 # --- what may stay ----------------------------------------------------------------------
 
 
-def _thin_out(files: Files, name: str, current: set[LogFile], keeping: Keeping, today: str) -> None:
-    names = files.names(name, LOG)
+def _thin_out(files: Files, name: str, keeping: Keeping, today: str) -> None:
+    names, current = files.names(name, LOG), _current(files, name)
     there = log_files(names)
     sizes = {file: sum(_on_disk(files, name, each) for each in (file.plain, file.packed) if each in names)
              for file in there}  # fmt: skip

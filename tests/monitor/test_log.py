@@ -6,6 +6,8 @@ import asyncio
 import logging
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,12 @@ from edge_infer.monitor.log import PredictionLog
 from edge_infer.monitor.log_ids import prediction_id
 from edge_infer.monitor.log_lines import LoggedModel, row_hash
 from edge_infer.monitor.log_settings import LogSettings
-from edge_infer.store.files import Files
+from edge_infer.store.files import Files, Step
 from tests.monitor.logged import MODEL, ROW, answer, dies, ids, kinds, lines, log_of, names
 from tests.store.full_disk import nothing_can_be_written
 from tests.store.releases import artifact
+
+ROOT = Path(__file__).parents[2]
 
 WRONG: dict[str, Any] = {
     "share": 0, "share_above": {"share": 1.5}, "share_text": {"share": "all"}, "share_true": {"share": True},
@@ -287,6 +291,20 @@ def test_on_a_full_disk_callers_have_their_answers_and_rows_wait(
     assert None not in waiting
 
 
+@pytest.mark.parametrize("short", range(3))
+def test_a_line_that_fails_again_behind_a_torn_one_is_written_again(tmp_path: Path, short: int) -> None:
+    """The second failure falls around the end of the line."""
+    log = log_of(tmp_path)
+    waiting = [answer(log) for _ in range(3)]
+    with nothing_can_be_written(100):
+        log.flush()
+    with nothing_can_be_written(100 + len(b"\n") + len(log._lines[0]) - short):
+        log.flush()
+    assert len(log._lines) == 3 - (short <= 1), "a line is whole without the sign of its end"
+    log.flush()
+    assert ids(tmp_path) == waiting
+
+
 def test_on_a_disk_that_stays_full_rows_are_dropped_and_counted(tmp_path: Path) -> None:
     log = log_of(tmp_path)
     with nothing_can_be_written():
@@ -447,3 +465,28 @@ def test_threads_share_a_log(tmp_path: Path) -> None:
         thread.join()
     log.flush()
     assert len(set(ids(tmp_path))) == len(ids(tmp_path)) == 200
+
+
+@pytest.mark.parametrize("flush", ["line", 1.0])
+def test_a_handler_of_a_signal_may_call_in_the_middle_of_a_write(tmp_path: Path, flush: Any) -> None:
+    """It runs in the thread that writes, between any two steps."""
+    inner: list[str | None] = []
+
+    def watch(step: Step) -> None:
+        if step.kind in ("create", "write", "flush") and len(inner) < 10:
+            inner.append(answer(log))
+
+    log = log_of(tmp_path, watch=watch, flush=flush)
+    outer = [answer(log) for _ in range(3)]
+    log.flush()
+    assert len(inner) == 10
+    assert sorted(ids(tmp_path)) == sorted(map(str, [*outer, *inner]))
+
+
+def test_the_log_needs_numpy_alone() -> None:
+    program = (
+        "import sys, edge_infer.monitor.log, edge_infer.monitor.export, edge_infer.monitor.outcomes\n"
+        "print(sorted({'pandas', 'pyarrow', 'scipy', 'sklearn', 'onnx', 'typer'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import shutil
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 from edge_infer.errors import UnsafePathError, UsageError
 from edge_infer.monitor.log import PredictionLog
 from edge_infer.monitor.log_lines import Stamp
-from edge_infer.monitor.log_reading import LogReader, read_log
+from edge_infer.monitor.log_reading import LogReader, lines_of, read_log
 from edge_infer.monitor.log_settings import LogSettings
 from edge_infer.monitor.log_tending import bytes_per_day
 from edge_infer.store.files import Files, Step
@@ -112,6 +113,19 @@ def test_the_next_start_cuts_what_a_crash_has_torn(tmp_path: Path, compress: boo
     assert len(list((tmp_path / "pets" / "log").glob("*.held"))) == 1
     written(other)
     assert kinds(tmp_path).count("repaired") == 1, "told once"
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_a_line_that_lacks_but_its_end_is_whole(tmp_path: Path, compress: bool) -> None:
+    log = log_of(tmp_path)
+    expected = written(log, 2)
+    dies(log, torn=b"")
+    (plain,) = (tmp_path / "pets" / "log").glob("*.jsonl")
+    os.truncate(plain, plain.stat().st_size - 1)
+    assert ids(tmp_path) == expected
+    expected += written(log_of(tmp_path, compress=compress))
+    assert ids(tmp_path) == expected
+    assert "repaired" not in kinds(tmp_path)
 
 
 def test_a_process_that_lives_is_left_alone(tmp_path: Path) -> None:
@@ -396,6 +410,15 @@ def test_hostile_files_do_not_stop_reader_or_log(tmp_path: Path, case: str, capl
     assert "not tended" not in caplog.text
     left = [name for name in names(tmp_path / "monitor") if name != plain.name]
     assert left[0].startswith("000002"), "the oldest go"
+
+
+def test_a_line_that_never_ends_takes_little_memory() -> None:
+    tracemalloc.start()
+    try:
+        assert list(lines_of(b"x" * (1 << 20) for _ in range(100))) == [None]
+        assert tracemalloc.get_traced_memory()[1] < 30 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_file_that_unpacks_to_very_much_is_read_in_pieces(tmp_path: Path) -> None:

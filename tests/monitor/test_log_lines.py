@@ -157,7 +157,7 @@ def test_any_row_of_json_survives(row: dict[str, Any]) -> None:
     assert one(row)["inputs"] == row
 
 
-@given(st.text(st.characters(categories=None), max_size=5))
+@given(st.text(st.characters(categories=["Cs", "L", "Cc"]), max_size=5))
 def test_any_text_is_a_line(text: str) -> None:
     """Lone surrogates too; two halves of one character become that character, as json reads them."""
     found = one({"age": text, "sex": "x"})["inputs"]["age"]
