@@ -43,7 +43,7 @@ def write_each(child, tell):
             log.flush()
 
 def write_some(child, tell):
-    log, count = log_of(folder, flush=0.05, file_mib=0.2, total_mib=1000), [0]
+    log, count = log_of(folder, flush=0.05, file_mib=0.05, total_mib=1000), [0]
 
     def write():
         while True:
@@ -56,14 +56,22 @@ def write_some(child, tell):
     while True:
         for _ in range(20):
             count[0] += ask(log, child, count[0])
-        time.sleep(0.001)
+        time.sleep(0.003)
 
 def begin(child):
     pid = os.fork()
     if pid == 0:
         to = os.open(told / str(child), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         (write_each if flush == "line" else write_some)(child, lambda n: os.write(to, b"%d\\n" % n))
-    return pid, time.monotonic() + 0.03 + 0.25 * random.random()
+    waits = told / str(child) if child % 2 else None  # every other one is killed wherever it is
+    return [pid, waits, time.monotonic() + 0.2 * random.random()]
+
+def is_due(each):
+    if each[1] is not None:
+        if not each[1].exists() or not each[1].stat().st_size:
+            return False
+        each[1:] = None, time.monotonic() + 0.1 * random.random()  # from when it has told what lasts
+    return time.monotonic() > each[2]
 
 running, begun = [], 0
 while running or begun < kills:
@@ -72,7 +80,7 @@ while running or begun < kills:
         begun += 1
     time.sleep(0.002)
     for each in list(running):
-        if time.monotonic() > each[1]:
+        if is_due(each):
             os.kill(each[0], signal.SIGKILL)
             _, status = os.waitpid(each[0], 0)
             assert os.WIFSIGNALED(status), status
@@ -86,13 +94,13 @@ def test_after_kills_every_line_that_was_told_to_last_is_there_once(tmp_path: Pa
     folder, told = tmp_path / "monitor", tmp_path / "told"
     told.mkdir()
     command = [sys.executable, "-c", _KILLER, str(folder), str(told), flush, str(KILLS)]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=120)
+    subprocess.run(command, cwd=ROOT, check=True, timeout=300)
     reader = LogReader(Files(folder), "pets")
     found = _answers(reader)
     assert reader.unreadable == []
     assert reader.skipped <= KILLS, "at most one torn line for each that was killed"
     lasting = {path.name: _last(path) for path in told.iterdir()}
-    assert sum(lasting.values()) >= KILLS
+    assert sum(many > 0 for many in lasting.values()) >= KILLS // 2 - 1
     for child, many in lasting.items():
         numbers = sorted(number for number, name in found if name == child)
         assert numbers == list(range(len(numbers))), child
