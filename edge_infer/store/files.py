@@ -125,13 +125,16 @@ class Files:
 
     # --- writing ---
 
-    def replace(self, path: Path, data: bytes) -> None:
-        """A file holds these bytes from now on; until then, and after a crash, it may hold what it held."""
+    def replace(self, path: Path, data: bytes, *, private: bool = False) -> None:
+        """A file holds these bytes from now on; until then, and after a crash, it may hold what it held.
+
+        private: its owner alone may read it.
+        """
         self._make_folders((*path[:-1],), (TEMPORARY,))
         temporary = (TEMPORARY, f"{path[-1]}.{os.getpid()}.{secrets.token_hex(4)}")
         with self._telling(path):
             try:
-                self._create(temporary, data)
+                self._create(temporary, data, _PRIVATE if private else _PUBLIC)
                 self._rename(temporary, path)
             except BaseException:
                 self._remove_quietly(temporary)
@@ -150,9 +153,12 @@ class Files:
             self._done(Step("flush", path))
             self._flush_folder(path[:-1])
 
-    def append(self, path: Path, line: bytes) -> None:
-        """A line more at the end of a file, behind the end of the last one where a crash has left it open."""
-        with self._appending(path) as descriptor:
+    def append(self, path: Path, line: bytes, *, private: bool = False) -> None:
+        """A line more at the end of a file, behind the end of the last one where a crash has left it open.
+
+        private: its owner alone may read it, if it is made here.
+        """
+        with self._appending(path, _PRIVATE if private else _PUBLIC) as descriptor:
             self._write(descriptor, path, line if _ends_whole(descriptor) else b"\n" + line)
 
     def extend(self, path: Path, data: bytes, *, at: int) -> None:
@@ -167,12 +173,12 @@ class Files:
             self._write(descriptor, path, data)
 
     @contextmanager
-    def _appending(self, path: Path) -> Iterator[int]:
+    def _appending(self, path: Path, mode: int = _PUBLIC) -> Iterator[int]:
         """A descriptor that writes at a file's end; a file that is made here lasts afterwards."""
         self._make_folders((*path[:-1],))
         with self._telling(path), self._folder(path[:-1]) as folder:
             created = self.status(*path) is None
-            descriptor = self._open(folder, path, _APPENDS, _PUBLIC)
+            descriptor = self._open(folder, path, _APPENDS, mode)
             try:
                 if created:
                     self._done(Step("create", path))
@@ -285,9 +291,9 @@ class Files:
         self._flush_folder(path[:-1])
         self._lasting.add(path)
 
-    def _create(self, path: Path, data: bytes) -> None:
+    def _create(self, path: Path, data: bytes, mode: int) -> None:
         with self._folder(path[:-1]) as folder:
-            descriptor = self._open(folder, path, _WRITES, _PUBLIC)
+            descriptor = self._open(folder, path, _WRITES, mode)
             try:
                 self._done(Step("create", path))
                 self._write(descriptor, path, data)
