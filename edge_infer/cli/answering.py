@@ -9,8 +9,18 @@ from edge_infer.cli.documents import Request
 from edge_infer.errors import MethodError
 from edge_infer.manifest import Label, Manifest
 from edge_infer.model import Model
+from edge_infer.observed import Observing
 
-__all__ = ["answer", "chosen_methods", "default_methods", "label_key"]
+__all__ = ["answer", "chosen_methods", "chosen_monitor", "default_methods", "label_key"]
+
+
+def chosen_monitor(folder: str | None) -> Observing | None:
+    """What `--monitor` names."""
+    if folder is None:
+        return None
+    from edge_infer.monitor import Monitor
+
+    return Monitor(folder)
 
 
 def chosen_methods(model: Model, asked: str | None) -> list[str]:

@@ -75,6 +75,7 @@ def whole_app() -> Any:
     import edge_infer.cli.bundle_app
     import edge_infer.cli.export_app
     import edge_infer.cli.keys_app
+    import edge_infer.cli.monitor_app
     import edge_infer.cli.publish_app
     import edge_infer.cli.store_app
     import edge_infer.cli.update_app  # noqa: F401  # each adds its commands

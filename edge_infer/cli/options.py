@@ -60,6 +60,13 @@ _IDENTITY: Final = Option(
     metavar="FILE",
 )
 
+_MONITOR: Final = Option(
+    "monitor",
+    ("--monitor",),
+    "Count what is asked and answered in this folder; `edge-infer monitor` shows it.",
+    metavar="DIR",
+)
+
 PREDICT: Final = Command(
     name="predict",
     module="edge_infer.cli.predict",
@@ -100,6 +107,7 @@ With --method all the object has a field for each method: {"predict": …, "pred
             metavar="FILE",
         ),
         _IDENTITY,
+        _MONITOR,
     ),
 )
 
@@ -128,6 +136,7 @@ Example:
             metavar="METHOD",
         ),
         _IDENTITY,
+        _MONITOR,
     ),
 )
 

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-from edge_infer.cli.answering import answer, chosen_methods, default_methods
+from edge_infer.cli.answering import answer, chosen_methods, chosen_monitor, default_methods
 from edge_infer.cli.console import dumps, is_terminal, printable, write
 from edge_infer.cli.documents import InputTextError, Request, parse_json, parse_lines, request_of
 from edge_infer.cli.output_file import check_output
@@ -20,10 +20,19 @@ _CSV = {".csv": None, ".tsv": "\t"}
 _LINES = (".jsonl", ".ndjson")
 
 
-def run(*, model: str, data: str, method: str | None, json: bool, output: str | None, identity: str | None) -> int:
+def run(
+    *,
+    model: str,
+    data: str,
+    method: str | None,
+    json: bool,
+    output: str | None,
+    identity: str | None,
+    monitor: str | None,
+) -> int:
     """The command; its exit code."""
     check_output(output, model, data)
-    with load(model, identity=identity) as loaded:
+    with load(model, identity=identity, monitor=chosen_monitor(monitor)) as loaded:
         methods = chosen_methods(loaded, method)
         request = read_input(data, loaded.manifest.inputs)
         as_object = json or request.service or (output or "").lower().endswith(".json")

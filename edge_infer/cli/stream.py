@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import IO, Any
 
-from edge_infer.cli.answering import answer, chosen_methods, default_methods
+from edge_infer.cli.answering import answer, chosen_methods, chosen_monitor, default_methods
 from edge_infer.cli.console import dumps
 from edge_infer.cli.documents import InputTextError, parse_json, request_of
 from edge_infer.errors import EdgeInferError
@@ -24,12 +24,12 @@ def _end(number: int, frame: Any) -> None:
     raise SystemExit(128 + number)
 
 
-def run(*, model: str, method: str | None, identity: str | None) -> int:
+def run(*, model: str, method: str | None, identity: str | None, monitor: str | None) -> int:
     """The command; its exit code. Each line is read as soon as it is there."""
     if sys.stdin is None:
         raise InputTextError("standard input is closed; the lines to answer come from there")
     signal.signal(signal.SIGTERM, _end)
-    with load(model, identity=identity) as loaded:
+    with load(model, identity=identity, monitor=chosen_monitor(monitor)) as loaded:
         fields = _fields(loaded, method)
         has_id = all(column.name != "id" for column in loaded.manifest.inputs.columns)
         if hasattr(sys.stdout, "reconfigure"):

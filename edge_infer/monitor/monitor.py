@@ -11,11 +11,15 @@ from edge_infer.errors import ArtifactError, UsageError
 from edge_infer.events import report_event
 from edge_infer.manifest import KEY_REFERENCE
 from edge_infer.monitor.basis import Basis, basis_of, read_basis
+from edge_infer.monitor.log import PredictionLog
+from edge_infer.monitor.log_lines import LoggedModel
+from edge_infer.monitor.log_settings import LogSettings
+from edge_infer.monitor.outcomes import record_outcomes
 from edge_infer.monitor.profile import Reference, parse_reference
 from edge_infer.monitor.watching import Watcher
 from edge_infer.monitor.windows import HOURS, Stamp, Window, read_windows
 from edge_infer.monitor.worker import Keeping, Worker
-from edge_infer.observed import Observer
+from edge_infer.observed import Observer, together
 from edge_infer.store.files import Files
 from edge_infer.store.names import check_name
 
@@ -39,6 +43,7 @@ class Monitor:
         write_seconds: float = 60.0,
         keep_hours: int = 48,
         keep_days: int = 90,
+        log: LogSettings | None = None,
     ) -> None:
         """Nothing is written until a model is called.
 
@@ -48,6 +53,7 @@ class Monitor:
                 of them chosen by chance. Calls, rows, errors and latencies are counted of all.
             write_seconds: between two writes. A crash loses what was counted since the last one.
             keep_hours, keep_days: how many windows are kept; an hour that leaves is added to its day.
+            log: keep predictions themselves too, as `LogSettings` says; None: counts alone.
 
         Raises:
             UsageError: a setting that makes no sense.
@@ -56,7 +62,9 @@ class Monitor:
         _check("write_seconds", write_seconds, 0)
         _check("keep_hours", keep_hours, 1)
         _check("keep_days", keep_days, 1)
-        self._settings = (rows_per_second, float(write_seconds), keep_hours, keep_days)
+        self._settings = (rows_per_second, float(write_seconds), keep_hours, keep_days, log)
+        self._log = None if log is None else log.checked()
+        self._logs: weakref.WeakSet[PredictionLog] = weakref.WeakSet()
         self._files = Files(folder)
         self._rows = rows_per_second
         self._worker = Worker(self._files, Keeping(float(write_seconds), keep_hours, keep_days), _now)
@@ -70,8 +78,34 @@ class Monitor:
         """Of the calls of a model that is loaded. Raises UnsafePathError for a name that cannot name files."""
         check_name(artifact.manifest.name)
         watcher = Watcher(artifact, basis_of(artifact, _reference(artifact)), self._rows, self._worker.wake)
-        self._worker.watch(watcher)
-        return _Handle(watcher, self._worker)
+        log = self._log_of(artifact)
+        self._worker.watch(watcher, log)
+        observer = together(_Handle(watcher, self._worker), log)
+        assert observer is not None
+        return observer
+
+    def _log_of(self, artifact: Artifact) -> PredictionLog | None:
+        if self._log is None:
+            return None
+        log = PredictionLog(self._files, LoggedModel.of(artifact), self._log)
+        self._logs.add(log)
+        return log
+
+    def last_prediction_id(self) -> str | None:
+        """Under which the last call of this thread was logged; None where it was not.
+
+        For an id of your own, see `prediction_id`.
+        """
+        return next((found for log in list(self._logs) if (found := log.last_id()) is not None), None)
+
+    def outcome(self, name: str, prediction_id: str, value: str | float | bool) -> None:
+        """What came true of a prediction of the model `name`: a label, or a number. It lasts when this returns.
+
+        Raises:
+            UsageError: what is no id, or no value.
+            StoreWriteError: the folder cannot be written.
+        """
+        record_outcomes(self._files, name, [(prediction_id, value)])
 
     def windows(self, name: str, kind: str = HOURS) -> list[Window]:
         """What was counted of a model, in the order in which it was: "hours" or "days"."""
@@ -111,8 +145,8 @@ class _Handle:
         self._worker.close(self._watcher)
 
 
-def _unpickle(folder: str, rows: int, seconds: float, hours: int, days: int) -> Monitor:
-    return Monitor(folder, rows_per_second=rows, write_seconds=seconds, keep_hours=hours, keep_days=days)
+def _unpickle(folder: str, rows: int, seconds: float, hours: int, days: int, log: LogSettings | None) -> Monitor:
+    return Monitor(folder, rows_per_second=rows, write_seconds=seconds, keep_hours=hours, keep_days=days, log=log)
 
 
 def monitor_of_environment() -> Monitor | None:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from edge_infer.monitor.summary import Summary
 
-__all__ = ["Classified", "Estimate", "Measured", "estimated_accuracy", "measured"]
+__all__ = ["Classified", "Estimate", "Measured", "estimated_accuracy", "measured", "quality_text"]
 
 _MOST_LABELS: Final = 100
 
@@ -116,3 +116,10 @@ def measured(pairs: Iterable[tuple[Any, Any]], *, numbers: bool) -> Classified |
         except (TypeError, ValueError):
             continue
     return found
+
+
+def quality_text(quality: Classified | Measured) -> str:
+    """What outcomes say, for people."""
+    if isinstance(quality, Classified):
+        return f"accuracy {quality.accuracy or 0:.1%}, macro F1 {quality.f1 or 0:.3f} of {quality.rows:,} rows"
+    return f"MAE {quality.mae or 0:.4g}, RMSE {quality.rmse or 0:.4g} of {quality.rows:,} rows"

@@ -30,18 +30,22 @@ STABLE: Final = "stable"
 WATCH: Final = "watch"
 DRIFTED: Final = "drifted"
 UNKNOWN: Final = "unknown"
+_WORSE: Final = (STABLE, WATCH, DRIFTED)
+_LEAST_UNSEEN: Final = 10  # rows
 
 
 class DriftSettings(NamedTuple):
     """least_rows: that a window must have to be judged; significance: the share of windows without drift that may be
     called drifted; watch, drifted: the Jensen–Shannon distance from which on a sure difference is called so. A shift of
     a normal column's mean by half its standard deviation is a distance of 0.21, by a tenth of it 0.04; missing values
-    that go from 2 % to 10 % are 0.15."""
+    that go from 2 % to 10 % are 0.15. unseen: the share of texts that training never had from which on a column has
+    drifted, of at least ten rows, whatever the tests say; from a quarter of it on it is watched."""
 
     least_rows: int = 200
     significance: float = 0.001
     watch: float = 0.04
     drifted: float = 0.08
+    unseen: float = 0.02
 
     def checked(self) -> DriftSettings:
         """Itself. Raises UsageError for what makes no sense."""
@@ -49,6 +53,8 @@ class DriftSettings(NamedTuple):
             raise UsageError(f"least_rows: expected a whole number ≥ 1, got {self.least_rows!r:.60}")
         if not 0 < self.significance < 1:
             raise UsageError(f"significance: expected a share above 0 and below 1, got {self.significance!r:.60}")
+        if not 0 < self.unseen <= 1:
+            raise UsageError(f"unseen: expected a share above 0 and at most 1, got {self.unseen!r:.60}")
         if not 0 <= self.watch <= self.drifted <= 1:
             raise UsageError(
                 f"watch, drifted: expected distances from 0 to 1, the first not above the second, got "
@@ -171,6 +177,7 @@ def _part(pair: _Pair, p: float | None, settings: DriftSettings) -> Part:
     ks = kolmogorov_smirnov(pair.reference[:-2], pair.window[:-2]).statistic if pair.profile.edges is not None else None
     sure = p < settings.significance
     verdict = STABLE if not sure or distance < settings.watch else WATCH if distance < settings.drifted else DRIFTED
+    verdict = max(verdict, _of_unseen(pair, about.unseen, settings), key=_WORSE.index)
     return about._replace(
         verdict=verdict,
         reason=_reason(pair, verdict),
@@ -180,6 +187,12 @@ def _part(pair: _Pair, p: float | None, settings: DriftSettings) -> Part:
         chi_squared=chi_squared(pair.reference, pair.window).statistic,
         p=p,
     )
+
+
+def _of_unseen(pair: _Pair, share: float, settings: DriftSettings) -> str:
+    if pair.counts.unseen < _LEAST_UNSEEN:
+        return STABLE
+    return DRIFTED if share >= settings.unseen else WATCH if share >= settings.unseen / 4 else STABLE
 
 
 def _shares(pair: _Pair, place: int) -> tuple[float, float]:

@@ -29,6 +29,7 @@ __all__ = [
     "Stamp",
     "Window",
     "add",
+    "add_window",
     "hour_of",
     "merged",
     "models",
@@ -141,6 +142,19 @@ def add(
         numbers = [int(file.partition("-")[0]) for file in (*there, *_numbered(files, name, DAYS))]
         _write(files, HOURS, new._replace(number=1 + max(numbers, default=0)))
         _thin_out(files, name, keep_hours, keep_days)
+
+
+def add_window(files: Files, kind: str, window: Window) -> None:
+    """One of another folder: added to that of the same release and beginning, or as the last. Takes the lock."""
+    name = check_name(window.name)
+    with files.locked(_PATIENCE, path=(name, "lock")):
+        there = _numbered(files, name, kind)
+        for file in there:
+            if file.split("-", 1)[1] == _file(window).split("-", 1)[1] and (known := _read(files, (name, kind, file))):
+                _write(files, kind, merged(known, window))
+                return
+        number = 1 + max((int(file.partition("-")[0]) for file in there), default=0)
+        _write(files, kind, window._replace(number=number, hours=()))
 
 
 def merged(first: Window, later: Window) -> Window:

@@ -21,6 +21,7 @@ from edge_infer.errors import EdgeInferError
 from edge_infer.events import report_event
 from edge_infer.monitor import otel, windows
 from edge_infer.monitor.basis import Basis
+from edge_infer.monitor.log import PredictionLog
 from edge_infer.monitor.summary import Summary
 from edge_infer.monitor.watching import Watcher
 from edge_infer.monitor.windows import Stamp
@@ -42,6 +43,7 @@ class Keeping(NamedTuple):
 
 class _Watched(NamedTuple):
     watcher: Watcher
+    log: PredictionLog | None
     since: list[Stamp]  # one: of the first call that was counted and is not written yet; or none
 
 
@@ -51,6 +53,7 @@ class Worker:
     def __init__(self, files: Files, keeping: Keeping, now: Callable[[], Stamp]) -> None:
         self._files, self._keeping, self._now = files, keeping, now
         self._watched: list[_Watched] = []
+        self._gather = _GATHER_SECONDS
         otel.tell_of(self)
         self._begin()
 
@@ -62,9 +65,11 @@ class Worker:
         self._is_over = self._told = False
         self._next = 0.0
 
-    def watch(self, watcher: Watcher) -> None:
+    def watch(self, watcher: Watcher, log: PredictionLog | None = None) -> None:
         with self._changing:
-            self._watched.append(_Watched(watcher, []))
+            self._watched.append(_Watched(watcher, log, []))
+            if log is not None and log.settings.flush != "line":
+                self._gather = min(self._gather, log.settings.flush)
 
     def wake(self) -> None:
         """There is something to fold. Raises nothing."""
@@ -120,7 +125,7 @@ class Worker:
             self._signals.get(timeout=max(0.0, self._next - time.monotonic()) if self._is_dirty() else None)
         except Empty:
             return
-        until = time.monotonic() + _GATHER_SECONDS
+        until = time.monotonic() + self._gather
         while not (self._is_over or self._is_any_unused()) and (left := until - time.monotonic()) > 0:
             with suppress(Empty):
                 self._signals.get(timeout=left)
@@ -143,6 +148,8 @@ class Worker:
             if not watched.since:
                 watched.since.append(now)
             self._count(watched.watcher)
+            if watched.log is not None:
+                watched.log.flush(only_if_due=True)
 
     def _count(self, watcher: Watcher) -> None:
         """A mistake in counting is told, and ends neither the thread nor the program."""
@@ -163,6 +170,8 @@ class Worker:
                     continue
                 ends = watched.watcher.is_unused
                 self._count(watched.watcher)
+                if watched.log is not None:
+                    watched.log.flush()
                 if self._write(watched, now) and ends:
                     with self._changing:
                         self._watched.remove(watched)

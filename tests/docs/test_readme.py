@@ -17,7 +17,7 @@ from benchmarks.readme import quote
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 #: In the order in which they are read: each goes on in the folder of the one before.
-PAGES = ("README.md", "docs/device.md", "docs/python.md")
+PAGES = ("README.md", "docs/device.md", "docs/python.md", "docs/monitor.md")
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
