@@ -26,7 +26,7 @@ _WIDTH: Final = 24  # of a sparkline
 _MOST_ERRORS: Final = 5
 
 
-def status(*, name: str | None, folder: str | None, last: int, json: bool) -> int:
+def status(*, name: str | None, folder: str | None, last: int, on_drift: str | None = None, json: bool) -> int:
     """The exit code: 1 where a model has drifted."""
     files = files_of(folder)
     found = [look(files, name, last)] if name else look_at_all(files, last)
@@ -39,7 +39,28 @@ def status(*, name: str | None, folder: str | None, last: int, json: bool) -> in
             if place:
                 write()
             _show(each)
+    if on_drift is not None:
+        _run_on_drift(on_drift, files, [each.name for each in found])
     return int(any(each.drift.verdict == DRIFTED for each in found))
+
+
+def _run_on_drift(command: str, files: Files, names: Sequence[str]) -> None:
+    """Once for each model that has drifted since it was looked at last."""
+    import subprocess
+    import sys
+
+    from edge_infer.monitor.alerts import change_of, run_command
+
+    for event in filter(None, (change_of(files, name) for name in names)):
+        if event.verdict != DRIFTED:
+            continue
+        sys.stdout.flush()
+        try:
+            code = run_command(command, event)
+        except subprocess.TimeoutExpired as error:
+            raise UsageError(f"--on-drift: the command did not end within {error.timeout:g} s: {command}") from None
+        if code:
+            raise UsageError(f"--on-drift: the command ended with {code}: {command}")
 
 
 def prometheus(*, output: str, folder: str | None) -> int:

@@ -29,6 +29,9 @@ and large (Jensen–Shannon distance). Exits with 1 if a model has drifted.
 Example:
 
   edge-infer monitor status penguins --folder watched
+  edge-infer monitor status --folder watched --on-drift 'logger "$EDGE_INFER_REASON"'
+
+The command has EDGE_INFER_MODEL, _VERSION, _VERDICT and _REASON in its environment, and a minute.
 
 --json prints one object: folder, models (a list of: name, version, digest, since, until, windows,
 summary, skipped, drift, estimated_accuracy, other_versions)."""
@@ -99,10 +102,19 @@ app.add_typer(monitor, rich_help_panel=panels.DEVICE)
 
 
 @monitor.command("status", help=folded(_STATUS_HELP))
-def _status(name: Name = None, folder: Folder = None, last: Last = 24, json: Json = False) -> None:
+def _status(
+    name: Name = None,
+    folder: Folder = None,
+    last: Last = 24,
+    on_drift: Annotated[
+        str | None,
+        typer.Option("--on-drift", metavar="CMD", help="Run this by the shell, once, when a model has drifted."),
+    ] = None,
+    json: Json = False,
+) -> None:
     from edge_infer.cli import monitor as command
 
-    raise typer.Exit(command.status(name=name, folder=folder, last=last, json=json))
+    raise typer.Exit(command.status(name=name, folder=folder, last=last, on_drift=on_drift, json=json))
 
 
 @monitor.command("report", help=folded(_REPORT_HELP))

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from edge_infer.artifact import Artifact
 from edge_infer.errors import ArtifactError, UsageError
 from edge_infer.events import report_event
 from edge_infer.manifest import KEY_REFERENCE
+from edge_infer.monitor.alerts import Event, change_of
 from edge_infer.monitor.basis import Basis, basis_of, read_basis
 from edge_infer.monitor.log import PredictionLog
 from edge_infer.monitor.log_lines import LoggedModel
 from edge_infer.monitor.log_settings import LogSettings
 from edge_infer.monitor.outcomes import record_outcomes
 from edge_infer.monitor.profile import Reference, parse_reference
+from edge_infer.monitor.verdict import DriftSettings
 from edge_infer.monitor.watching import Watcher
 from edge_infer.monitor.windows import HOURS, Stamp, Window, read_windows
 from edge_infer.monitor.worker import Keeping, Worker
@@ -44,6 +48,8 @@ class Monitor:
         keep_hours: int = 48,
         keep_days: int = 90,
         log: LogSettings | None = None,
+        drift: DriftSettings | None = None,
+        on_event: Callable[[Event], None] | None = None,
     ) -> None:
         """Nothing is written until a model is called.
 
@@ -53,6 +59,9 @@ class Monitor:
                 of them chosen by chance. Calls, rows, errors and latencies are counted of all.
             write_seconds: between two writes. A crash loses what was counted since the last one.
             keep_hours, keep_days: how many windows are kept; an hour that leaves is added to its day.
+            drift: from when on a difference is called drift; see `DriftSettings`.
+            on_event: called when a model's verdict changes (`alerts.Event`), by the monitor's thread or by whoever
+                flushes: once for each change, after a window has ended. What it raises goes to the log alone.
             log: keep predictions themselves too, as `LogSettings` says; None: counts alone.
 
         Raises:
@@ -62,12 +71,17 @@ class Monitor:
         _check("write_seconds", write_seconds, 0)
         _check("keep_hours", keep_hours, 1)
         _check("keep_days", keep_days, 1)
-        self._settings = (rows_per_second, float(write_seconds), keep_hours, keep_days, log)
+        self._settings = {
+            "rows_per_second": rows_per_second, "write_seconds": write_seconds, "keep_hours": keep_hours,
+            "keep_days": keep_days, "log": log, "drift": drift, "on_event": on_event,
+        }  # fmt: skip
         self._log = None if log is None else log.checked()
         self._logs: weakref.WeakSet[PredictionLog] = weakref.WeakSet()
         self._files = Files(folder)
         self._rows = rows_per_second
-        self._worker = Worker(self._files, Keeping(float(write_seconds), keep_hours, keep_days), _now)
+        self._drift, self._on_event = None if drift is None else drift.checked(), on_event
+        ended = None if on_event is None else partial(_tell, self._files, self._drift, on_event)
+        self._worker = Worker(self._files, Keeping(float(write_seconds), keep_hours, keep_days), _now, ended)
 
     @property
     def folder(self) -> str:
@@ -90,6 +104,13 @@ class Monitor:
         log = PredictionLog(self._files, LoggedModel.of(artifact), self._log)
         self._logs.add(log)
         return log
+
+    def check(self, name: str) -> Event | None:
+        """What has changed in a model's verdict since it was told last, of all windows until now.
+
+        Raises UsageError where there is no window of that model.
+        """
+        return change_of(self._files, name, self._drift)
 
     def last_prediction_id(self) -> str | None:
         """Under which the last call of this thread was logged; None where it was not.
@@ -124,7 +145,7 @@ class Monitor:
         self._worker.end()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickle, (self._files.root, *self._settings)
+        return _unpickle, (self._files.root, self._settings)
 
     def __enter__(self) -> Monitor:
         return self
@@ -145,8 +166,8 @@ class _Handle:
         self._worker.close(self._watcher)
 
 
-def _unpickle(folder: str, rows: int, seconds: float, hours: int, days: int, log: LogSettings | None) -> Monitor:
-    return Monitor(folder, rows_per_second=rows, write_seconds=seconds, keep_hours=hours, keep_days=days, log=log)
+def _unpickle(folder: str, settings: dict[str, Any]) -> Monitor:
+    return Monitor(folder, **settings)
 
 
 def monitor_of_environment() -> Monitor | None:
@@ -160,6 +181,12 @@ def monitor_of_environment() -> Monitor | None:
 
 
 _of_environment: Final[dict[str, Monitor]] = {}
+
+
+def _tell(files: Files, drift: DriftSettings | None, on_event: Callable[[Event], None], name: str) -> None:
+    event = change_of(files, name, drift)
+    if event is not None:
+        on_event(event)
 
 
 def _now() -> Stamp:

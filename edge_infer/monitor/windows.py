@@ -122,10 +122,10 @@ def read_all(files: Files, name: str) -> list[Window]:
 
 def add(
     files: Files, basis: Basis, since: Stamp, until: Stamp, summary: Summary, *, keep_hours: int, keep_days: int
-) -> None:
+) -> bool:
     """What one process has counted of a release between two moments of one hour. Takes the folder's lock.
 
-    Raises StoreWriteError, UnsafePathError.
+    Whether it is the first of a new window, so that the one before has ended. Raises StoreWriteError, UnsafePathError.
     """
     name = check_name(basis.name)
     span = Span(until.boot, since.seconds if since.boot == until.boot else 0.0, until.seconds)
@@ -138,10 +138,11 @@ def add(
         known = _same_hour(files, there, new)
         if known is not None:
             _write(files, HOURS, merged(known, new))
-            return
+            return False
         numbers = [int(file.partition("-")[0]) for file in (*there, *_numbered(files, name, DAYS))]
         _write(files, HOURS, new._replace(number=1 + max(numbers, default=0)))
         _thin_out(files, name, keep_hours, keep_days)
+        return bool(there)
 
 
 def add_window(files: Files, kind: str, window: Window) -> None:

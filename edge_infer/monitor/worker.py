@@ -50,7 +50,15 @@ class _Watched(NamedTuple):
 class Worker:
     """Thread-safe."""
 
-    def __init__(self, files: Files, keeping: Keeping, now: Callable[[], Stamp]) -> None:
+    def __init__(
+        self,
+        files: Files,
+        keeping: Keeping,
+        now: Callable[[], Stamp],
+        ended: Callable[[str], None] | None = None,
+    ) -> None:
+        """ended: called, with the model's name, where a window has ended and the next one has begun."""
+        self._ended = ended
         self._files, self._keeping, self._now = files, keeping, now
         self._watched: list[_Watched] = []
         self._gather = _GATHER_SECONDS
@@ -194,7 +202,7 @@ class Worker:
             since = watched.since[0] if watched.since else now
             basis = watcher.basis
             try:
-                windows.add(
+                is_next = windows.add(
                     self._files,
                     basis,
                     since,
@@ -212,7 +220,16 @@ class Worker:
             watcher.was_written(summary)
             watched.since.clear()
             self._told = False
-            return True
+        if is_next and self._ended is not None:
+            self._tell_of_end(basis.name, self._ended)
+        return True
+
+    def _tell_of_end(self, name: str, ended: Callable[[str], None]) -> None:
+        """A window has ended. What the program makes of it is its own, and harms nobody here."""
+        try:
+            ended(name)
+        except Exception as error:  # noqa: BLE001
+            report_event("monitor", f"{name}: a change of verdict was not told: {type(error).__name__}: {error}")
 
     def end(self) -> None:
         """All is written, and the thread is gone."""

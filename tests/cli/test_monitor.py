@@ -52,8 +52,11 @@ def test_a_model_that_has_drifted_ends_with_1(tmp_path: Path) -> None:
     with edge_infer.load(artifact(), monitor=Monitor(tmp_path / "watched")) as model:
         for record in (X + 2).to_dict("records") * 10:
             model.predict(record)
-    ran = fresh("monitor", "status", EDGE_INFER_MONITOR=str(tmp_path / "watched"))
-    assert ran.code == 1
+    hook = f'echo "$EDGE_INFER_MODEL $EDGE_INFER_VERDICT" >> {tmp_path / "told"}'
+    for _ in range(2):
+        ran = fresh("monitor", "status", "--on-drift", hook, EDGE_INFER_MONITOR=str(tmp_path / "watched"))
+        assert ran.code == 1
+    assert (tmp_path / "told").read_text() == "pets drifted\n"
     assert ran.out.startswith("pets 1.0.0  drifted: ")
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import edge_infer
 from edge_infer import Monitor
+from edge_infer.monitor.alerts import Event
 from edge_infer.monitor.basis import Basis, ColumnBasis, read_basis
 from edge_infer.monitor.counts import Counts
 from edge_infer.monitor.profile import Profile
@@ -288,4 +289,40 @@ def test_each_release_of_a_watched_model_has_windows_of_its_own(tmp_path: Path) 
         model.refresh()
         model.predict(ROW)
     monitor.close()  # the release before was let go of, and is written by the thread in a moment
-    assert [(w.version, w.summary.rows) for w in monitor.windows("pets")] == [("1.0.0", 1), ("1.1.0", 1)]
+    assert sorted((w.version, w.summary.rows) for w in monitor.windows("pets")) == [("1.0.0", 1), ("1.1.0", 1)]
+
+
+def test_a_change_of_verdict_is_told_once(tmp_path: Path) -> None:
+    """Judged when a window has ended, by whichever process begins the next one."""
+    told: list[Event] = []
+    monitors = [Monitor(tmp_path / "watched", write_seconds=3600, on_event=told.append) for _ in range(2)]
+    hour = [0]
+    models = []
+    for monitor in monitors:
+        monitor._worker._now = lambda: _at(hour[0])
+        models.append(edge_infer.load(artifact(), monitor=monitor))
+    for hour[0], shift in enumerate([0, 0, 0, 2, 2, 2]):
+        for model, monitor in zip(models, monitors, strict=True):
+            for record in (X + shift).to_dict("records") * 5:
+                model.predict(record)
+            monitor.flush()
+    assert [(event.name, event.before, event.verdict) for event in told] == [("pets", "stable", "drifted")]
+    assert told[0].reason.startswith(("a: ", "b: ", "labels: "))
+    for model in models:
+        model.close()
+
+
+def test_what_a_function_raises_harms_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(event: Event) -> None:
+        raise RuntimeError("no mail server")
+
+    monitor = Monitor(tmp_path / "watched", on_event=broken)
+    hour = [0]
+    monitor._worker._now = lambda: _at(hour[0])
+    with edge_infer.load(artifact(), monitor=monitor) as model:
+        for hour[0] in range(3):
+            for record in (X + 2).to_dict("records") * 5:
+                model.predict(record)
+            monitor.flush()
+    assert "no mail server" in caplog.text
+    assert sum(window.summary.rows for window in monitor.windows("pets")) == 3 * 5 * len(X)
