@@ -88,6 +88,18 @@ def test_diabetes_gives_the_numbers_of_scikit_learn(tmp_path: Path) -> None:
     assert re.search(r"^one record: \d+\.\d{3}$", out, re.MULTILINE)
 
 
+def test_the_circle_closes(tmp_path: Path) -> None:
+    """Drift is seen where it was put, and the retrained model takes over and is confirmed."""
+    out = example("closing_the_circle.py", tmp_path)
+    shares = {
+        line.split(":")[0]: int(line.split(": ")[1].split("%")[0]) for line in out.splitlines() if "right " in line
+    }
+    assert "the monitor says: drifted: body_mass_g" in out
+    assert shares["right before"] < 70
+    assert shares["right now"] > 90
+    assert "confirmed: True\n" in out
+
+
 def test_own_estimator_gives_the_probabilities_of_scikit_learn(tmp_path: Path) -> None:
     out = example("own_estimator/train.py", tmp_path)  # compares them itself, and fails if one differs
     assert "143 test rows: probabilities as scikit-learn's, labels equal: True\n" in out
