@@ -64,7 +64,7 @@ def main(folder: Path) -> None:
     store.activate("penguins@2.0.0", trial=Terms(answers=50))
     with store.load("penguins") as active:
         answers = [active.predict(record) for record in records(changed[150:])]
-    right = sum(answer == truth for answer, truth in zip(answers, species[later][150:]))
+    right = sum(answer == truth for answer, truth in zip(answers, species[later][150:], strict=False))
     print(f"right now: {right / len(answers):.0%} of {len(answers)} birds that it was not trained on")
     print(f"confirmed: {store.state('penguins').trial is None}")
 
@@ -74,7 +74,7 @@ def answer(store: Store, watched: Path, birds: pd.DataFrame, species: pd.Series[
     truth = {}
     with Monitor(watched, log=LogSettings()) as monitor:
         with store.load("penguins", monitor=monitor) as model:
-            for number, (record, kind) in enumerate(zip(records(birds), species)):
+            for number, (record, kind) in enumerate(zip(records(birds), species, strict=False)):
                 with prediction_id(f"bird-{number}"):
                     model.predict(record)
                 truth[f"bird-{number}"] = str(kind)
