@@ -64,6 +64,11 @@ class Parity(NamedTuple):
     def equal(self) -> bool:
         return not any(comparison.differs.any() for comparison in self.comparisons)
 
+    @property
+    def borderline_rows(self) -> int:
+        """Rows in which some answer is not the original's and counts as right, for rounding decides there."""
+        return _rows_with([comparison.borderline for comparison in self.comparisons])
+
     def certificate(self) -> dict[str, Any]:
         """What travels in `edge_infer.parity`."""
         kinds: dict[str, int] = {}
@@ -87,6 +92,7 @@ class Parity(NamedTuple):
                     "relative": c.tolerance.relative,
                     "scale": c.tolerance.scale,
                     "differing": int(c.differs.sum()),
+                    "borderline": int(c.borderline.sum()),
                 }
                 for c in self.comparisons
             },
@@ -130,6 +136,11 @@ def compare(model: Model, answers: Answers, precision: str, *, exact: bool = Fal
         comparisons.append(other if other.differs.sum() > cut.differs.sum() else cut)
     rounded = _rounded(answers, kept, comparisons, ties)
     return Parity(probes, comparisons, exact, 0 if ties is None else int(ties.sum()), rounded)
+
+
+def _rows_with(flags: list[NDArray[np.bool_]]) -> int:
+    """Rows that are flagged by at least one method."""
+    return int(np.any(flags, axis=0).sum()) if flags else 0
 
 
 def holds_in_parts(artifact: Artifact, parity: Parity) -> bool:

@@ -152,7 +152,8 @@ def test_convert_writes_the_report(tmp_path: Path) -> None:
     path = tmp_path / "parity.html"
     conversion = convert(model, data=X, name="penguins", report=path)
     text = path.read_text(encoding="utf-8")
-    assert f"Equal on {len(conversion.parity.probes.rows):,} probe rows" in text
+    equal = len(conversion.parity.probes.rows) - conversion.parity.borderline_rows
+    assert f"Equal on {equal:,} probe rows" in text
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -218,8 +219,9 @@ def test_borderline_rows_do_not_count_as_differences(tmp_path: Path) -> None:
     borderline[[3, 5]] = True
     parity = _penguins().parity._replace(comparisons=[first._replace(borderline=borderline)])
     page = _Page(_written(tmp_path, _penguins(), parity))
-    assert f"Borderline rows: 2, of {parity.ties} near ties." in page.text
-    assert "Equal on" in page.text
+    assert f"Near ties: {parity.ties}; decided otherwise: 2." in page.text
+    assert f"Equal on {len(borderline) - 2:,} probe rows, 2 near ties aside" in page.text
+    assert "equal but for 2 near ties" in page.text
 
 
 def test_rows_of_the_callers_data_are_not_shown(tmp_path: Path) -> None:
