@@ -65,6 +65,11 @@ class Parity(NamedTuple):
         return not any(comparison.differs.any() for comparison in self.comparisons)
 
     @property
+    def differing_rows(self) -> int:
+        """Rows in which some answer is not the original's."""
+        return _rows_with([comparison.differs for comparison in self.comparisons])
+
+    @property
     def borderline_rows(self) -> int:
         """Rows in which some answer is not the original's and counts as right, for rounding decides there."""
         return _rows_with([comparison.borderline for comparison in self.comparisons])
@@ -102,7 +107,7 @@ class Parity(NamedTuple):
 def compare(model: Model, answers: Answers, precision: str, *, exact: bool = False, hasty: bool = False) -> Parity:
     """Run all probes through the original and through the converted model, as the runtime runs it and as others do.
 
-    `hasty`: stop at the first method that differs, for another precision comes next.
+    `hasty`: without the second reference, for another precision comes next.
 
     Raises:
         ParityError: the converted model refuses rows that the original takes.
@@ -128,13 +133,13 @@ def compare(model: Model, answers: Answers, precision: str, *, exact: bool = Fal
             got = model._answer(method, _records(model, probes))
         except InputError as error:
             raise ParityError(f"the converted model refuses rows that the original takes:\n{error}") from error
-        cut = judged(method, wanted, got)
-        if hasty and cut.differs.any():
-            return Parity(probes, [*comparisons, cut], exact)
-        whole = whole or _whole_answers(model, probes)
-        other = judged(method, wanted, whole[method])
-        comparisons.append(other if other.differs.sum() > cut.differs.sum() else cut)
-    rounded = _rounded(answers, kept, comparisons, ties)
+        found = judged(method, wanted, got)
+        if not found.differs.any():
+            whole = whole or _whole_answers(model, probes)
+            other = judged(method, wanted, whole[method])
+            found = other if other.differs.any() else found
+        comparisons.append(found)
+    rounded = None if hasty else _rounded(answers, kept, comparisons, ties)
     return Parity(probes, comparisons, exact, 0 if ties is None else int(ties.sum()), rounded)
 
 
@@ -347,14 +352,11 @@ def require_equal(parity: Parity, columns: list[str], blame: str | None) -> None
     """Raises ParityError with the rows that differ (at most 20 lines) and the step most likely to blame."""
     if parity.equal:
         return
-    count = sum(int(comparison.differs.sum()) for comparison in parity.comparisons)
-    message = (
-        f"the converted model differs from the original in {count} answer{'s' if count > 1 else ''} "
-        f"on {len(parity.probes.rows)} probe rows"
-    )
+    count = parity.differing_rows
+    message = f"the converted model differs from the original in {count:,} of {len(parity.probes.rows):,} probe rows"
     if blame:
         message += f"; the step most likely to blame: {blame}"
-    raise ParityError(message, _table(parity, columns))
+    raise ParityError(message, _table(parity, columns), count)
 
 
 def _table(parity: Parity, columns: list[str]) -> str:

@@ -52,6 +52,12 @@ _METHOD_HELP = (
 )
 
 
+_PRECISION_HELP = (
+    "float32: differences up to 1e-5 of an answer's size. float64: up to 1e-9. auto: float32 where the worst probe row "
+    "stays within a tenth of that, since other rows may be worse; else float64."
+)
+
+
 class Precision(StrEnum):
     """`convert --precision`."""
 
@@ -315,9 +321,7 @@ def _convert(
     trust_pickle: Annotated[
         bool, typer.Option("--trust-pickle", help="Read a pickle, which runs the code in it.")
     ] = False,
-    precision: Annotated[
-        Precision, typer.Option("--precision", help="auto: float32 where it is proven, else float64.")
-    ] = Precision.auto,
+    precision: Annotated[Precision, typer.Option("--precision", help=_PRECISION_HELP)] = Precision.auto,
     report: Annotated[
         str | None, typer.Option("--report", metavar="FILE", help="Write the comparison as an HTML page.")
     ] = None,

@@ -51,7 +51,7 @@ def test_wrong_step_fails_the_conversion_is_named_and_nothing_is_written(tmp_pat
     assert 2 <= len(lines) <= 20
     assert max(map(len, lines)) <= 104
     assert lines[0].split() == ["row", "kind", "method", "original", "converted", "input"]
-    assert "float32 was tried too" in str(caught.value)
+    assert "float32 fails too" in str(caught.value)
 
 
 @pytest.mark.usefixtures("wrong_scaler")
@@ -83,9 +83,23 @@ def test_float64_is_chosen_with_the_reason_where_float32_does_not_hold() -> None
     model = make_pipeline(StandardScaler(), RandomForestRegressor(20, random_state=0)).fit(X, y)
     conversion = convert(model, data=X, name="f")
     assert conversion.manifest.precision == "float64"
-    assert conversion.manifest.precision_reason.startswith("float32 does not hold: ")
-    with pytest.raises(ParityError):
+    with pytest.raises(ParityError) as forced:
         convert(model, data=X, name="f", precision="float32")
+    assert forced.value.rows > 0
+    assert f" in {forced.value.rows:,} of " in str(forced.value)
+    reason = f"float32 does not hold: {forced.value.rows:,} probe rows get other answers"
+    assert conversion.manifest.precision_reason == reason, "the same count in both"
+
+
+def test_float32_that_holds_without_margin_is_told_apart_from_float32_that_fails() -> None:
+    estimator, X, _ = train()
+    chosen, forced = (convert(estimator, data=X, name="p", precision=precision) for precision in ("auto", "float32"))
+    worst = max(comparison.worst for comparison in forced.parity.comparisons)
+    assert 1e-6 < worst < 1e-5, "this pipeline is a close call"
+    assert (chosen.manifest.precision, forced.manifest.precision) == ("float64", "float32")
+    for made in (chosen, forced):
+        assert "does not hold" not in made.manifest.precision_reason
+        assert f"its worst difference is {worst:.2g}, and auto takes at most 1e-06" in made.manifest.precision_reason
 
 
 def test_whole_numbers_beyond_2_to_24_go_to_float64_and_stay_apart() -> None:

@@ -48,12 +48,11 @@ def _verdict(parity: Parity) -> str:
         return _banner("bad", "✗ Nothing was compared", "There is no row, or no method, to compare.")
     if parity.equal:
         return _equal(rows, parity.borderline_rows)
-    wrong = sum(int(comparison.differs.sum()) for comparison in parity.comparisons)
+    wrong = f"{parity.differing_rows:,} of {counted(rows, 'probe row')}"
     return _banner(
         "bad",
-        f"✗ Differs in {counted(wrong, 'answer')}",
-        f"The converted model differs from the original in {counted(wrong, 'answer')} "
-        f"on {counted(rows, 'probe row')}; no artifact was written at this precision.",
+        f"✗ Differs in {wrong}",
+        f"The converted model differs from the original in {wrong}; no artifact was written at this precision.",
     )
 
 
