@@ -76,6 +76,11 @@ class Conversion(NamedTuple):
     certificate: dict[str, Any]
     seconds: dict[str, float]
 
+    def __repr__(self) -> str:
+        """In a line: a notebook shows it when a cell ends with `convert(…)`."""
+        made = f"{self.manifest.name} {self.manifest.version}: {self.manifest.precision}, {self.parity.told()}"
+        return f"<Conversion {made}{'' if self.path is None else f' → {self.path}'}>"
+
     @property
     def size(self) -> int:
         """Bytes of the artifact."""

@@ -60,6 +60,18 @@ class Parity(NamedTuple):
     rounded: Rounded | None = None
     proof: Proof | None = None  # of trees, node by node; None where the graph was not looked at
 
+    def __repr__(self) -> str:
+        return f"<Parity: {self.told()}>"
+
+    def told(self) -> str:
+        """How many rows are equal, in a few words."""
+        rows, differing, borderline = len(self.probes.rows), self.differing_rows, self.borderline_rows
+        if differing:
+            return f"{differing:,} of {rows:,} probe rows differ"
+        if borderline:
+            return f"{rows - borderline:,} of {rows:,} probe rows equal, the others near ties"
+        return f"{rows:,} probe rows equal"
+
     @property
     def equal(self) -> bool:
         return not any(comparison.differs.any() for comparison in self.comparisons)

@@ -102,6 +102,20 @@ def test_float32_that_holds_without_margin_is_told_apart_from_float32_that_fails
         assert f"its worst difference is {worst:.2g}, and auto takes at most 1e-06" in made.manifest.precision_reason
 
 
+def test_a_conversion_and_its_parity_show_themselves_in_a_line(tmp_path: Path) -> None:
+    estimator, X, _ = train()
+    made = convert(estimator, data=X, name="p", output=tmp_path / "p.onnx")
+    rows, ties = made.certificate["rows"], made.certificate["borderline"]
+    assert ties
+    told = f"{rows - ties:,} of {rows:,} probe rows equal, the others near ties"
+    assert repr(made) == f"<Conversion p 1.0.0: float64, {told} → {tmp_path / 'p.onnx'}>"
+    assert repr(made.parity) == f"<Parity: {told}>"
+    X, y = load_iris(return_X_y=True)
+    made = convert(LinearRegression().fit(X, y), data=X, name="q")
+    rows = made.certificate["rows"]
+    assert repr(made) == f"<Conversion q 1.0.0: {made.manifest.precision}, {rows:,} probe rows equal>"
+
+
 def test_whole_numbers_beyond_2_to_24_go_to_float64_and_stay_apart() -> None:
     import edge_infer
 
