@@ -29,10 +29,29 @@ from edge_infer_convert.refusals import find_refusal
 from edge_infer_convert.text.phrases import Phrases
 from edge_infer_convert.text.reading import takes_texts
 
-__all__ = ["Schema", "make_schema", "planned"]
+__all__ = ["DataNeededError", "Schema", "make_schema", "planned"]
 
 TEXT = "text"  # the name of the one column of a model that takes texts
 _ASK_EACH = 256  # columns; with more, all are asked together
+
+
+class DataNeededError(SchemaError):
+    """The fitted steps do not tell all that probe rows need. `columns` are those whose range is not known."""
+
+    def __init__(self, columns: list[str]) -> None:
+        self.columns = tuple(columns)
+        what = f"column {columns[0]!r}" if len(columns) == 1 else f"{len(columns)} columns ({_listed(columns)})"
+        super().__init__(
+            f"the fitted steps do not tell the range of {what}, so no probe rows can be made.\n"
+            "Pass data= (--data): the training data without the target, or some hundred rows of it."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (list(self.columns),)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
 
 
 class Schema(NamedTuple):
@@ -276,11 +295,7 @@ def _columns(plan: Plan, names: list[str], sample: Any) -> tuple[tuple[Column, .
             columns.append(_number_column(name, values, numbers.get(i), ranges.get(i)))
     unknown = [c.name for c in columns if c.kind != "string" and c.range is None and not c.categories]
     if unknown and sample is None:
-        raise SchemaError(
-            f"the fitted steps do not tell the range of {len(unknown)} columns ({', '.join(unknown[:8])}"
-            f"{', …' if len(unknown) > 8 else ''}), so no probe rows can be made.\n"
-            "Pass data= (--data): the training data without the target, or some hundred rows of it."
-        )
+        raise DataNeededError(unknown)
     return tuple(columns), missing
 
 

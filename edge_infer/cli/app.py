@@ -187,7 +187,7 @@ Example:
 
 --json prints one object: file, size, name, version, task, precision, precision_reason, methods,
 missing_methods, training_rows, parity (the certificate), report, seconds (by stage). With
---check: ok, steps, blockers (step, estimator, reason, remedy), needs."""
+--check: ok, steps, blockers (step, estimator, reason, remedy), needs, data_needed (columns)."""
 
 _INSPECT_HELP = """\
 Show what a model takes, gives and needs; nothing is run.
