@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
 from edge_infer.errors import Blocker, SchemaError, UnsupportedModelError
-from edge_infer.manifest import Column
+from edge_infer.manifest import METHODS, Column
 from edge_infer_convert.boosters import adapt, learned_names
 from edge_infer_convert.card import Card
 from edge_infer_convert.cells import is_missing_cell, numbers_of
@@ -110,6 +110,10 @@ def _adapted(estimator: Any, data: Any) -> tuple[Any, list[str], bool, Any]:
     """The estimator, its columns' names, whether it knows them by name, and the sample as rows of them."""
     if isinstance(estimator, type):
         raise SchemaError(f"expected a fitted estimator, got the class {estimator.__name__}: make one and fit it")
+    if not any(
+        hasattr(estimator, method) for method in ("fit", *METHODS) if method != "transform"
+    ):  # a DataFrame's too
+        raise SchemaError(_no_estimator(estimator))
     refusal = find_refusal(estimator, "")
     if refusal is not None:
         raise UnsupportedModelError.of([refusal])
@@ -118,6 +122,20 @@ def _adapted(estimator: Any, data: Any) -> tuple[Any, list[str], bool, Any]:
         return estimator, [TEXT], False, _texts(data)
     names, named = _names(estimator, data)
     return estimator, names, named, _sample(data, names, named)
+
+
+def _no_estimator(thing: Any) -> str:
+    """What was given in place of an estimator; of a dict, which of its values is one."""
+    kind = type(thing).__name__
+    if not isinstance(thing, dict):
+        return f"expected a fitted estimator, got a {kind}: save and convert the fitted model or pipeline itself"
+    models = [repr(key) for key, value in thing.items() if hasattr(value, "predict") or hasattr(value, "transform")]
+    if not models:
+        return f"expected a fitted estimator, got a {kind} that holds none: save and convert the fitted model itself"
+    return (
+        f"expected a fitted estimator, got a {kind} that holds one as {' and '.join(models[:4])}: save and convert "
+        f"that alone, as in joblib.dump(the_dict[{models[0]}], 'model.joblib')"
+    )
 
 
 def _walked(estimator: Any, names: list[str], sample: Any) -> tuple[Plan, set[int], list[Blocker]]:
