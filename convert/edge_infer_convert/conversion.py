@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -25,7 +24,6 @@ from edge_infer.errors import (
     RuntimeFitError,
     SchemaError,
     UnsupportedModelError,
-    UsageError,
 )
 from edge_infer.files import write_atomically
 from edge_infer.manifest import (
@@ -42,6 +40,7 @@ from edge_infer.options import SessionOptions
 from edge_infer.tensors import whole_feeds
 from edge_infer.verification import verify
 from edge_infer_convert.answers import Answers
+from edge_infer_convert.arguments import check_arguments
 from edge_infer_convert.blame import blame
 from edge_infer_convert.blockers import step_blockers
 from edge_infer_convert.boosters import readings_kept
@@ -56,12 +55,10 @@ from edge_infer_convert.reference import make_reference
 from edge_infer_convert.schema import Schema, make_schema
 from edge_infer_convert.structural_proof import prove_trees
 
-__all__ = ["PRECISIONS", "Conversion", "convert", "to_onnx"]
+__all__ = ["Conversion", "convert", "to_onnx"]
 
-PRECISIONS: Final = ("auto", "float32", "float64")
 _SURE: Final = 0.1  # of the tolerance: with "auto", float32 must hold within it, for the sake of rows beyond the probes
 _EXACT_WHOLE: Final = 2**24  # float32 holds every whole number up to here
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 Progress = Callable[[str, str], None]
 
@@ -123,7 +120,7 @@ def convert(
         ConversionError: SchemaError, UnsupportedModelError or ParityError; nothing is written then.
         UsageError: an argument is wrong.
     """
-    _check_arguments(name, version, precision)
+    check_arguments(name, version, precision)
     clock = _Clock(progress)
     with readings_kept():
         with clock.stage("schema", type(estimator).__name__):
@@ -174,17 +171,6 @@ class _Proven(NamedTuple):
     parity: Parity
     precision: str
     reason: str
-
-
-def _check_arguments(name: str, version: str, precision: str) -> None:
-    for what, text in (("name", name), ("version", version)):
-        if not _NAME.fullmatch(text):
-            raise UsageError(
-                f"{what}: expected letters, digits, '.', '_' or '-', beginning with a letter or digit "
-                f"(at most 100), got {text!r:.60}"
-            )
-    if precision not in PRECISIONS:
-        raise UsageError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
 
 
 def _prove(schema: Schema, precision: str, report: Any, name: str, clock: _Clock) -> _Proven:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import errno
 import os
 import pickle
 import warnings
@@ -14,15 +16,12 @@ import pandas as pd
 
 from edge_infer.errors import MissingExtraError, SchemaError, UntrustedSourceError
 from edge_infer_convert.boosters import is_booster_file, load_booster
+from edge_infer_convert.model_files import SEPARATORS, check_model_file, is_skops
 
 __all__ = ["load_estimator", "read_sample"]
 
-_PICKLES = (".pkl", ".pickle", ".joblib", ".sav", ".model")
 #: Types that skops does not list as trusted though they run nothing: encoders hold dtypes.
 _HARMLESS = frozenset({"numpy.dtype"})
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
-_TABLES = frozenset({*_SEPARATORS, ".parquet", ".jsonl", ".ndjson"})
-_MODELS = "a fitted model: a .joblib, .pkl or .skops file, or a booster's own (.ubj, .json, .txt, .cbm)"
 
 
 def load_estimator(path: str | os.PathLike[str], *, trust_pickle: bool = False) -> Any:
@@ -38,33 +37,13 @@ def load_estimator(path: str | os.PathLike[str], *, trust_pickle: bool = False) 
         UntrustedSourceError: a pickle without `trust_pickle`, or a skops file with types not trusted.
         UntrustedSourceError: also where the file is a table or an ONNX model, or cannot be read, with the reason.
     """
+    check_model_file(path, trust_pickle=trust_pickle)
     file = Path(path)
-    if file.is_dir():
-        raise IsADirectoryError(f"{file} is a folder; a model file is expected")
-    if not file.stat().st_size:
-        raise UntrustedSourceError(f"{file} is empty; expected {_MODELS}")
-    if file.suffix.lower() in _TABLES:
-        raise UntrustedSourceError(f"{file} is a table of data by its name; expected {_MODELS}")
-    if file.suffix.lower() == ".onnx":
-        raise UntrustedSourceError(f"{file} is an ONNX model by its name; expected {_MODELS}")
     if is_booster_file(file):
         return load_booster(file)
-    if _is_skops(file):
+    if is_skops(file):
         return _load_skops(file)
-    if not trust_pickle:
-        raise UntrustedSourceError(
-            f"{file}: reading a pickle runs the code in it, which can do anything that you can do.\n"
-            "If you made this file or trust who did, say so: --trust-pickle (trust_pickle=True).\n"
-            "A safe way for next time: skops.io.dump(model, 'model.skops')."
-        )
     return _load_pickle(file)
-
-
-def _is_skops(file: Path) -> bool:
-    if not zipfile.is_zipfile(file):
-        return False
-    with zipfile.ZipFile(file) as archive:
-        return "schema.json" in archive.namelist()
 
 
 def _load_skops(file: Path) -> Any:
@@ -104,8 +83,8 @@ def _load_pickle(file: Path) -> Any:
         return joblib.load(file)
     except ModuleNotFoundError as error:
         raise UntrustedSourceError(
-            f"{file} refers to the module {error.name!r}, which is not importable here. "
-            "Install it, or define it in an importable module rather than in a notebook or script."
+            f"{file} refers to the module {error.name!r}, which is not importable here.\n"
+            f"{_how_to_import(file, error.name)}"
         ) from error
     except AttributeError as error:
         raise UntrustedSourceError(
@@ -126,6 +105,15 @@ def _load_pickle(file: Path) -> Any:
         ) from error
 
 
+def _how_to_import(file: Path, module: str | None) -> str:
+    """A module that lies beside the model only needs its folder named."""
+    top = (module or "").partition(".")[0]
+    for folder in dict.fromkeys([file.parent, Path()]):
+        if top and ((folder / f"{top}.py").is_file() or (folder / top).is_dir()):
+            return f"It lies in {str(folder)!r}: say PYTHONPATH={folder} before the command."
+    return "Install it, or name the folder of your own module: PYTHONPATH=FOLDER before the command."
+
+
 def read_sample(
     path: str | os.PathLike[str], target_column: str | None = None, date_columns: Sequence[str] = ()
 ) -> pd.DataFrame:
@@ -141,8 +129,9 @@ def read_sample(
     frame = _read_table(file)
     for name, purpose in ((target_column, "to leave out"), *((name, "of dates") for name in date_columns)):
         if name is not None and name not in frame.columns:
-            names = ", ".join(map(repr, frame.columns[:20]))
-            raise SchemaError(f"{file} has no column {name!r} {purpose}; it has {names}")
+            raise SchemaError(
+                f"{file} has no column {name!r} {purpose}; {_instead(name, list(map(str, frame.columns)))}"
+            )
     for name in date_columns:
         try:
             with warnings.catch_warnings():
@@ -153,13 +142,22 @@ def read_sample(
     return frame if target_column is None else frame.drop(columns=target_column)
 
 
+def _instead(name: str, names: list[str]) -> str:
+    """A column of nearly that name, else the columns that there are."""
+    plain = {other.casefold(): other for other in names}
+    near = difflib.get_close_matches(name.casefold(), plain, 1)
+    if near:
+        return f"did you mean {plain[near[0]]!r}?"
+    return f"it has {', '.join(map(repr, names[:20]))}{', …' if len(names) > 20 else ''}"
+
+
 def _read_table(file: Path) -> pd.DataFrame:
     kind = file.suffix.lower()
     if not file.is_file():
-        raise FileNotFoundError(f"no such data file: {file}")
+        raise FileNotFoundError(errno.ENOENT, "no such data file", str(file))
     try:
-        if kind in _SEPARATORS:
-            return pd.read_csv(file, sep=_SEPARATORS[kind])
+        if kind in SEPARATORS:
+            return pd.read_csv(file, sep=SEPARATORS[kind])
         if kind == ".parquet":
             return pd.read_parquet(file)
         if kind in (".jsonl", ".ndjson"):

@@ -14,9 +14,12 @@ __all__ = ["run"]
 def run(*, model: str, data: DataFile, trust_pickle: bool, json: bool) -> int:
     """The command; 1 where something blocks."""
     with needs_converter("edge-infer convert"):
+        from edge_infer_convert.model_files import check_model_file
+    check_model_file(model, trust_pickle=trust_pickle)
+    sample = data.read()
+    with needs_converter("edge-infer convert"):
         from edge_infer_convert import load_estimator, preflight
-    estimator = load_estimator(model, trust_pickle=trust_pickle)
-    found = preflight(estimator, data.read())
+    found = preflight(load_estimator(model, trust_pickle=trust_pickle), sample)
     if json:
         write(dumps(_as_object(found)))
     else:

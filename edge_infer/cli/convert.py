@@ -35,15 +35,24 @@ def run(
     name = name if name is not None else _name_of(Path(model))
     target = Path(output if output is not None else f"{name}-{version}.onnx")
     _check_files((model, data.path, card), target, report)
+    with needs_converter("edge-infer convert"):
+        from edge_infer_convert.arguments import check_arguments
+        from edge_infer_convert.model_files import check_model_file
+    check_arguments(name, version, precision)
+    check_model_file(model, trust_pickle=trust_pickle)
+    data.check()
     told = None if card is None else read_card_file(card)
     with Progress() as progress:
+        if data.path is not None:
+            progress("data", data.path)
+        sample = data.read()
         progress("load", model)
         with needs_converter("edge-infer convert"):
             from edge_infer_convert import convert, load_estimator
         estimator = load_estimator(model, trust_pickle=trust_pickle)
         conversion = convert(
             estimator,
-            data=data.read(),
+            data=sample,
             name=name,
             version=version,
             release=release,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,37 @@ def test_what_is_read_is_never_overwritten(run: Run, fitted: Path) -> None:
     assert run("convert", model, "--trust-pickle", "-o", model).code == 2
     assert run("convert", model, "--trust-pickle", "-o", fitted / "no" / "x.onnx").code == 2
     assert model.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [
+        ((), 1, "--trust-pickle"),
+        (("--trust-pickle", "--name", "my birds"), 2, "got 'my birds'"),
+        (("--trust-pickle", "--data", "{folder}/trian.csv"), 1, "(did you mean '{folder}/train.csv'?)"),
+        (("--trust-pickle", "--data", "{folder}/train.csv", "--target-column", "Specie"), 1, "did you mean 'species'?"),
+    ],
+    ids=["no trust", "name", "data file", "target column"],
+)
+def test_what_is_wrong_beside_the_model_is_told_before_it_is_read(
+    fitted: Path, tmp_path: Path, options: tuple[str, ...], code: int, told: str
+) -> None:
+    script = (
+        "import sys\nfrom edge_infer.cli.main import main\ncode = main(sys.argv[1:])\n"
+        "print('sklearn' in sys.modules)\nsys.exit(code)"
+    )
+    given = [option.format(folder=fitted) for option in options]
+    done = subprocess.run(
+        [sys.executable, "-c", script, "convert", fitted / "penguins.joblib", *given, "-o", tmp_path / "p.onnx"],
+        capture_output=True,
+        check=False,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "convert")])},
+    )
+    assert (done.returncode, done.stdout) == (code, "False\n"), done.stderr
+    assert told.format(folder=fitted) in done.stderr
+    assert "read the model" not in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_output_is_named_by_name_and_version(fitted: Path, tmp_path: Path) -> None:
