@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,11 @@ def test_wrong_step_fails_the_conversion_is_named_and_nothing_is_written(tmp_pat
     assert list(tmp_path.iterdir()) == []
     lines = caught.value.table.splitlines()
     assert 2 <= len(lines) <= 20
-    assert max(map(len, lines)) <= 104
+    assert max(map(len, lines[:-1])) <= 104
+    assert any(line.endswith("…") for line in lines[1:-2]), "a row that does not fit shows that it is cut"
+    word, _, row = lines[-1].partition(": ")
+    assert word == "the worst row"
+    assert set(json.loads(row)) == set(X.columns), "with every column, so that the row can be asked again"
     assert lines[0].split() == ["row", "kind", "method", "original", "converted", "input"]
     assert "float32 fails too" in str(caught.value)
 
