@@ -162,10 +162,17 @@ def _top(
 
 
 _CONVERT_HELP = """\
-Turn a fitted scikit-learn model into one proven ONNX file.
+Turn a fitted scikit-learn model, or a booster, into one proven ONNX file.
 
-MODEL is a joblib, pickle or skops file. The converted model is compared with the original on
-rows made for it; if an answer differs, nothing is written and the rows are shown.
+MODEL is a fitted scikit-learn model in a joblib, pickle or skops file, or a booster's own file: XGBoost's
+.ubj or .json, LightGBM's .txt, CatBoost's .cbm or .json. The converted model is compared with the original
+on rows made for it; if an answer differs, nothing is written and the rows are shown.
+
+The own files of XGBoost and LightGBM hold no class labels, so that `predict` gives their raw numbers. For
+labels and predict_proba save the scikit-learn wrapper (XGBClassifier, LGBMClassifier) with joblib.
+
+The same model may be converted again and again into the same file. A file that holds another model is replaced with
+--force only.
 
 Example:
 
@@ -186,7 +193,8 @@ Example:
   dataset = "held-out 20 % of the penguins"
 
 --json prints one object: file, size, name, version, task, precision, precision_reason, methods,
-missing_methods, training_rows, parity (the certificate), report, seconds (by stage). With
+missing_methods, training_rows, parity (the certificate), report, seconds (by stage), replaced (the
+release whose file stood there), stale_signature (its .sig, which no longer holds). With
 --check: ok, steps, blockers (step, estimator, reason, remedy), needs, data_needed (columns)."""
 
 _INSPECT_HELP = """\
@@ -299,7 +307,9 @@ The file is kept, and the last lines say what to try with it."""
 
 @app.command("convert", help=folded(_CONVERT_HELP))
 def _convert(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A joblib, pickle or skops file.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A .joblib, .pkl, .skops, .ubj, .json, .txt or .cbm file.")
+    ],
     data: Annotated[
         str | None, typer.Option("--data", metavar="FILE", help="Training data or some hundred rows of it.")
     ] = None,
@@ -332,6 +342,9 @@ def _convert(
         str | None,
         typer.Option("--card", metavar="FILE", help="A TOML file that tells people of the model: units, license, …"),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that holds another model, or none of edge-infer's.")
+    ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Only list what stands in the way; exits with 1 if anything does.")
     ] = False,
@@ -359,6 +372,7 @@ def _convert(
             report=report,
             strict_privacy=strict_privacy,
             card=card,
+            force=force,
             json=json,
         )
     )

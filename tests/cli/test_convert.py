@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,65 @@ def test_what_is_wrong_beside_the_model_is_told_before_it_is_read(
     assert told.format(folder=fitted) in done.stderr
     assert "read the model" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a classifier and a regressor of two columns, quick to convert."""
+    import joblib
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    folder = tmp_path_factory.mktemp("trees")
+    X = [[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [3.0, 1.0]]
+    joblib.dump(DecisionTreeClassifier().fit(X, [0, 1, 0, 1]), folder / "c.joblib")
+    joblib.dump(DecisionTreeClassifier(max_depth=1).fit(X, [0, 1, 0, 1]), folder / "again.joblib")
+    joblib.dump(DecisionTreeRegressor().fit(X, [0.0, 0.5, 1.0, 2.0]), folder / "r.joblib")
+    return folder
+
+
+def test_a_model_is_made_anew_as_often_as_one_likes_and_a_stale_signature_is_told(
+    run: Run, trees: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "t.onnx"
+    signature = tmp_path / "t.onnx.sig"
+
+    def made(model: str, *options: str) -> dict[str, Any]:
+        ran = run("convert", trees / model, "--trust-pickle", "--name", "t", "-o", target, "--json", *options)
+        assert ran.code == 0, ran.err
+        return dict(json.loads(ran.out))
+
+    assert made("c.joblib")["replaced"] is None
+    signature.write_text("{}")
+    same = made("c.joblib")
+    assert (same["replaced"], same["stale_signature"]) == (None, None), "the same bytes: the signature still holds"
+    later = made("again.joblib", "--version", "1.1.0")
+    assert (later["replaced"], later["stale_signature"]) == ("t 1.0.0", str(signature))
+    ran = run("convert", trees / "c.joblib", "--trust-pickle", "--name", "t", "-o", target)
+    assert "replaced   t 1.1.0" in ran.out
+    assert f"{signature.name} is of the file before" in " ".join(ran.out.split())
+
+
+def test_a_file_of_another_model_is_replaced_by_force_only(run: Run, trees: Path, tmp_path: Path) -> None:
+    target = tmp_path / "t.onnx"
+    options = ("--trust-pickle", "-o", target)
+    assert run("convert", trees / "c.joblib", *options, "--name", "t").code == 0
+    before = target.read_bytes()
+    for model, name, told in (
+        ("r.joblib", "t", "a model for classification; the new one is for regression"),
+        ("c.joblib", "other", "holds another model, t 1.0.0"),
+    ):
+        ran = run("convert", trees / model, *options, "--name", name)
+        assert ran.code == 2
+        assert told in ran.err
+        assert "--force" in ran.err
+        assert target.read_bytes() == before
+    assert run("convert", trees / "r.joblib", *options, "--name", "t", "--force").code == 0
+    assert json.loads(run("inspect", target, "--json").out)["task"] == "regression"
+    target.write_text("notes")
+    ran = run("convert", trees / "c.joblib", *options, "--name", "t")
+    assert (ran.code, target.read_text()) == (2, "notes")
+    assert "a file that edge-infer did not make" in ran.err
+    assert run("convert", trees / "c.joblib", *options, "--name", "t", "--force").code == 0
 
 
 def test_the_output_is_named_by_name_and_version(fitted: Path, tmp_path: Path) -> None:
