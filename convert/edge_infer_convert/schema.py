@@ -29,7 +29,7 @@ from edge_infer_convert.refusals import find_refusal
 from edge_infer_convert.text.phrases import Phrases
 from edge_infer_convert.text.reading import takes_texts
 
-__all__ = ["DataNeededError", "Schema", "make_schema", "planned"]
+__all__ = ["DataNeededError", "Schema", "known_names", "make_schema", "planned"]
 
 TEXT = "text"  # the name of the one column of a model that takes texts
 _ASK_EACH = 256  # columns; with more, all are asked together
@@ -149,14 +149,22 @@ def _walked(estimator: Any, names: list[str], sample: Any) -> tuple[Plan, set[in
 # --- names ------------------------------------------------------------------------------
 
 
+def known_names(estimator: Any) -> Any | None:
+    """The columns' names that a fitted estimator knows, or None."""
+    try:
+        fitted = getattr(estimator, "feature_names_in_", None)
+    except AttributeError:
+        fitted = None
+    return learned_names(estimator) if fitted is None else fitted
+
+
 def _names(estimator: Any, data: Any) -> tuple[list[str], bool]:
     """Column names, and whether the original knows its columns by name."""
     try:
         count = getattr(estimator, "n_features_in_", None)
-        fitted = getattr(estimator, "feature_names_in_", None)
     except AttributeError:
-        count = fitted = None
-    fitted = learned_names(estimator) if fitted is None else fitted
+        count = None
+    fitted = known_names(estimator)
     if fitted is not None:
         return _spelled([str(name) for name in fitted], data), True
     if count is None and data is None:

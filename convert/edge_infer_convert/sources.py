@@ -12,13 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from edge_infer.errors import MissingExtraError, SchemaError, UntrustedSourceError
 from edge_infer_convert.boosters import is_booster_file, load_booster
 from edge_infer_convert.model_files import SEPARATORS, check_model_file, is_skops
 
-__all__ = ["load_estimator", "read_sample"]
+__all__ = ["has_only_numbers", "load_estimator", "read_sample"]
 
 #: Types that skops does not list as trusted though they run nothing: encoders hold dtypes.
 _HARMLESS = frozenset({"numpy.dtype"})
@@ -115,18 +117,26 @@ def _how_to_import(file: Path, module: str | None) -> str:
 
 
 def read_sample(
-    path: str | os.PathLike[str], target_column: str | None = None, date_columns: Sequence[str] = ()
-) -> pd.DataFrame:
-    """Training data or a sample of it: CSV, TSV, Parquet or JSON Lines; the target column is left out.
+    path: str | os.PathLike[str],
+    target_column: str | None = None,
+    date_columns: Sequence[str] = (),
+    *,
+    header: bool = True,
+) -> Any:
+    """Training data or a sample of it: a DataFrame from CSV, TSV, Parquet or JSON Lines, an array from .npy.
 
+    target_column: is left out.
     date_columns: read as times, as pandas.to_datetime reads them. CSV and JSON have texts in their place.
+    header: whether the first line of a CSV or TSV names the columns; see `has_only_numbers`.
 
     Raises:
         FileNotFoundError: there is no such file.
         SchemaError: the file cannot be read as a table, has no such column, or no dates in one of `date_columns`.
     """
     file = Path(path)
-    frame = _read_table(file)
+    if file.suffix.lower() == ".npy":
+        return _read_array(file, [*([] if target_column is None else [target_column]), *date_columns])
+    frame = _read_table(file, header=header)
     for name, purpose in ((target_column, "to leave out"), *((name, "of dates") for name in date_columns)):
         if name is not None and name not in frame.columns:
             raise SchemaError(
@@ -151,13 +161,32 @@ def _instead(name: str, names: list[str]) -> str:
     return f"it has {', '.join(map(repr, names[:20]))}{', …' if len(names) > 20 else ''}"
 
 
-def _read_table(file: Path) -> pd.DataFrame:
+def has_only_numbers(path: str | os.PathLike[str]) -> bool:
+    """Whether the first line of a CSV or TSV holds numbers alone: of a model that knows no names, it is a row."""
+    separator = SEPARATORS.get(Path(path).suffix.lower())
+    if separator is None:
+        return False
+    first = pd.read_csv(path, sep=separator, header=None, nrows=1)
+    return all(dtype.kind in "iuf" for dtype in first.dtypes)
+
+
+def _read_array(file: Path, named: list[str]) -> NDArray[Any]:
+    if named:
+        raise SchemaError(f"{file} has no columns by name, such as {named[0]!r}: give an array without the target")
+    try:
+        array: NDArray[Any] = np.load(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise SchemaError(f"{file} cannot be read as an array of numbers: {error}") from error
+    return array
+
+
+def _read_table(file: Path, *, header: bool) -> pd.DataFrame:
     kind = file.suffix.lower()
     if not file.is_file():
         raise FileNotFoundError(errno.ENOENT, "no such data file", str(file))
     try:
         if kind in SEPARATORS:
-            return pd.read_csv(file, sep=SEPARATORS[kind])
+            return pd.read_csv(file, sep=SEPARATORS[kind], header="infer" if header else None)
         if kind == ".parquet":
             return pd.read_parquet(file)
         if kind in (".jsonl", ".ndjson"):
@@ -166,4 +195,4 @@ def _read_table(file: Path) -> pd.DataFrame:
         raise SchemaError(f"{file} cannot be read as {kind[1:]}: {error}") from error
     except ImportError as error:
         raise MissingExtraError("pyarrow", "convert", f"reading {file}") from error
-    raise SchemaError(f"{file}: expected a .csv, .tsv, .parquet or .jsonl file, got {kind or 'no suffix'}")
+    raise SchemaError(f"{file}: expected a .csv, .tsv, .parquet, .jsonl or .npy file, got {kind or 'no suffix'}")

@@ -52,6 +52,10 @@ _METHOD_HELP = (
 )
 
 
+_DATA_HELP = (
+    "Training data or some hundred rows of it: .csv, .tsv, .parquet, .jsonl or .npy. A CSV needs no header if the "
+    "model was fitted on an array."
+)
 _PRECISION_HELP = (
     "float32: differences up to 1e-5 of an answer's size. float64: up to 1e-9. auto: float32 where the worst probe row "
     "stays within a tenth of that, since other rows may be worse; else float64."
@@ -310,9 +314,7 @@ def _convert(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="A .joblib, .pkl, .skops, .ubj, .json, .txt or .cbm file.")
     ],
-    data: Annotated[
-        str | None, typer.Option("--data", metavar="FILE", help="Training data or some hundred rows of it.")
-    ] = None,
+    data: Annotated[str | None, typer.Option("--data", metavar="FILE", help=_DATA_HELP)] = None,
     target_column: Annotated[
         str | None, typer.Option("--target-column", metavar="NAME", help="A column of the data to leave out.")
     ] = None,

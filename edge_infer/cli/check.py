@@ -19,7 +19,8 @@ def run(*, model: str, data: DataFile, trust_pickle: bool, json: bool) -> int:
     sample = data.read()
     with needs_converter("edge-infer convert"):
         from edge_infer_convert import load_estimator, preflight
-    found = preflight(load_estimator(model, trust_pickle=trust_pickle), sample)
+    estimator = load_estimator(model, trust_pickle=trust_pickle)
+    found = preflight(estimator, data.read_for(estimator, sample))
     if json:
         write(dumps(_as_object(found)))
     else:

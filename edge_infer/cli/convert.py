@@ -56,7 +56,7 @@ def run(
         estimator = load_estimator(model, trust_pickle=trust_pickle)
         conversion = convert(
             estimator,
-            data=sample,
+            data=data.read_for(estimator, sample),
             name=name,
             version=version,
             release=release,

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edge_infer.cli.extras import needs_converter
@@ -152,6 +153,40 @@ def test_a_file_of_another_model_is_replaced_by_force_only(run: Run, trees: Path
     assert (ran.code, target.read_text()) == (2, "notes")
     assert "a file that edge-infer did not make" in ran.err
     assert run("convert", trees / "c.joblib", *options, "--name", "t", "--force").code == 0
+
+
+@pytest.mark.parametrize("name", ["X.csv", "X.tsv", "named.csv", "X.npy"])
+def test_a_model_of_arrays_takes_every_row_of_a_file_with_and_without_a_header(
+    run: Run, trees: Path, tmp_path: Path, name: str
+) -> None:
+    X = np.array([[-9.5, 1.25], [0.5, 2.0], [3.5, 7.0]])
+    separator = "\t" if name.endswith(".tsv") else ","
+    if name.endswith(".npy"):
+        np.save(tmp_path / name, X)
+    else:
+        np.savetxt(tmp_path / name, X, delimiter=separator, header="a,b" if name == "named.csv" else "", comments="")
+        text = (tmp_path / name).read_text().lstrip("\n")
+        (tmp_path / name).write_text(text)
+    ran = run("convert", trees / "c.joblib", "--trust-pickle", "--data", tmp_path / name, "-o", tmp_path / "t.onnx")
+    assert ran.code == 0, ran.err
+    card = json.loads(run("inspect", tmp_path / "t.onnx", "--json").out)
+    assert [column["range"] for column in card["inputs"]] == [[-9.5, 3.5], [1.25, 7.0]], "the first row too"
+    assert card["parity"]["kinds"]["sample"] == len(X)
+
+
+def test_a_header_of_numbers_is_a_header_where_the_model_knows_names(run: Run, tmp_path: Path) -> None:
+    import joblib
+    import pandas as pd
+    from sklearn.tree import DecisionTreeRegressor
+
+    frame = pd.DataFrame({"400.5": [1.0, 2.0, 3.0], "401.5": [3.0, 1.0, 2.0]})
+    joblib.dump(DecisionTreeRegressor().fit(frame, [1.0, 2.0, 3.0]), tmp_path / "m.joblib")
+    frame.to_csv(tmp_path / "X.csv", index=False)
+    ran = run(
+        *("convert", tmp_path / "m.joblib", "--trust-pickle", "--data", tmp_path / "X.csv", "-o", tmp_path / "m.onnx"),
+        "--json",
+    )
+    assert json.loads(ran.out)["parity"]["kinds"]["sample"] == len(frame)
 
 
 def test_the_output_is_named_by_name_and_version(fitted: Path, tmp_path: Path) -> None:

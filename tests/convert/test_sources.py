@@ -182,7 +182,14 @@ def test_absent_target_column_is_told_with_the_columns_there_are(tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("a.parquet", b"not parquet"), ("a.csv", b""), ("a.csv", b'a,b\n"1,2\n3'), ("a.jsonl", b"{"), ("a.xlsx", b"x")],
+    [
+        ("a.parquet", b"not parquet"),
+        ("a.csv", b""),
+        ("a.csv", b'a,b\n"1,2\n3'),
+        ("a.jsonl", b"{"),
+        ("a.xlsx", b"x"),
+        ("a.npy", b"x"),
+    ],
 )
 def test_broken_data_file_gives_a_typed_error_that_names_it(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
@@ -194,3 +201,17 @@ def test_csv_that_is_not_utf8_gives_a_typed_error(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes("Größe\n1\n".encode("latin-1"))
     with pytest.raises(SchemaError, match=r"a\.csv"):
         read_sample(tmp_path / "a.csv")
+
+
+def test_an_array_of_objects_is_not_unpickled(tmp_path: Path) -> None:
+    import numpy as np
+
+    trace = tmp_path / "trace"
+    np.save(tmp_path / "a.npy", np.array([[_Touch(trace)]], dtype=object), allow_pickle=True)
+    with pytest.raises(SchemaError, match=r"a\.npy cannot be read as an array of numbers"):
+        read_sample(tmp_path / "a.npy")
+    assert not trace.exists()
+    np.save(tmp_path / "b.npy", np.ones((2, 3), np.float32))
+    assert read_sample(tmp_path / "b.npy").dtype == np.float32
+    with pytest.raises(SchemaError, match=r"b\.npy has no columns by name, such as 'y'"):
+        read_sample(tmp_path / "b.npy", "y")
