@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Optional
 import typer
 from rich.markup import escape as literal
 
+from edge_infer.cli.convert_help import CONVERT_HELP, DATA_HELP, DATE_HELP, PRECISION_HELP
 from edge_infer.cli.options import HOT, Argument, Command, Option
 
 __all__ = ["Json", "app", "folded", "run_app"]
@@ -49,16 +50,6 @@ BenchMethod = Literal["predict", "predict_proba", "decision_function", "score_sa
 _METHOD_HELP = (
     "What to ask: predict, predict_proba, decision_function, score_samples or transform. Left out: predict (or what "
     "there is)."
-)
-
-
-_DATA_HELP = (
-    "Training data or some hundred rows of it: .csv, .tsv, .parquet, .jsonl or .npy. A CSV needs no header if the "
-    "model was fitted on an array."
-)
-_PRECISION_HELP = (
-    "float32: differences up to 1e-5 of an answer's size. float64: up to 1e-9. auto: float32 where the worst probe row "
-    "stays within a tenth of that, since other rows may be worse; else float64."
 )
 
 
@@ -164,42 +155,6 @@ def _top(
 ) -> None:
     pass
 
-
-_CONVERT_HELP = """\
-Turn a fitted scikit-learn model, or a booster, into one proven ONNX file.
-
-MODEL is a fitted scikit-learn model in a joblib, pickle or skops file, or a booster's own file: XGBoost's
-.ubj or .json, LightGBM's .txt, CatBoost's .cbm or .json. The converted model is compared with the original
-on rows made for it; if an answer differs, nothing is written and the rows are shown.
-
-The own files of XGBoost and LightGBM hold no class labels, so that `predict` gives their raw numbers. For
-labels and predict_proba save the scikit-learn wrapper (XGBClassifier, LGBMClassifier) with joblib.
-
-The same model may be converted again and again into the same file. A file that holds another model is replaced with
---force only.
-
-Example:
-
-  edge-infer convert model.joblib --data train.csv --target-column survived \\
-      --name titanic --version 1.2.0 --trust-pickle
-
---card names a TOML file of what people shall know; any of it may be left out, and none is checked:
-
-  description = "Species of penguins from four measurements."
-  license = "CC0-1.0"
-  [units]
-  bill_length_mm = "mm"
-  [descriptions]
-  bill_length_mm = "Length of the bill's upper ridge."
-  [[metrics]]
-  type = "accuracy"
-  value = 0.98
-  dataset = "held-out 20 % of the penguins"
-
---json prints one object: file, size, name, version, task, precision, precision_reason, methods,
-missing_methods, training_rows, parity (the certificate), report, seconds (by stage), replaced (the
-release whose file stood there), stale_signature (its .sig, which no longer holds). With
---check: ok, steps, blockers (step, estimator, reason, remedy), needs, data_needed (columns)."""
 
 _INSPECT_HELP = """\
 Show what a model takes, gives and needs; nothing is run.
@@ -309,18 +264,16 @@ Example:
 The file is kept, and the last lines say what to try with it."""
 
 
-@app.command("convert", help=folded(_CONVERT_HELP))
+@app.command("convert", help=folded(CONVERT_HELP))
 def _convert(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="A .joblib, .pkl, .skops, .ubj, .json, .txt or .cbm file.")
     ],
-    data: Annotated[str | None, typer.Option("--data", metavar="FILE", help=_DATA_HELP)] = None,
+    data: Annotated[str | None, typer.Option("--data", metavar="FILE", help=DATA_HELP)] = None,
     target_column: Annotated[
         str | None, typer.Option("--target-column", metavar="NAME", help="A column of the data to leave out.")
     ] = None,
-    date_column: Annotated[
-        list[str] | None, typer.Option("--date-column", metavar="NAME", help="A column of dates in a CSV. Repeatable.")
-    ] = None,
+    date_column: Annotated[list[str] | None, typer.Option("--date-column", metavar="NAME", help=DATE_HELP)] = None,
     name: Annotated[str | None, typer.Option("--name", help="The model's name. Left out: the file's.")] = None,
     version: Annotated[str, typer.Option("--version", help="The model's version.")] = "1.0.0",
     release: Annotated[
@@ -333,7 +286,7 @@ def _convert(
     trust_pickle: Annotated[
         bool, typer.Option("--trust-pickle", help="Read a pickle, which runs the code in it.")
     ] = False,
-    precision: Annotated[Precision, typer.Option("--precision", help=_PRECISION_HELP)] = Precision.auto,
+    precision: Annotated[Precision, typer.Option("--precision", help=PRECISION_HELP)] = Precision.auto,
     report: Annotated[
         str | None, typer.Option("--report", metavar="FILE", help="Write the comparison as an HTML page.")
     ] = None,
