@@ -215,7 +215,8 @@ def _prove(schema: Schema, precision: str, report: Any, name: str, clock: _Clock
 
 def _attempt(schema: Schema, choice: str, without: Collection[str]) -> str:
     off = ", no steps merged" if without else ""
-    return f"{len(schema.columns)} columns, {len(schema.plan.steps)} steps, {choice}{off}"
+    columns, steps = len(schema.columns), len(schema.plan.steps)
+    return f"{columns} column{'s' if columns != 1 else ''}, {steps} step{'s' if steps != 1 else ''}, {choice}{off}"
 
 
 def _why_this(asked: str, reason: str, parity: Parity) -> str:

@@ -175,7 +175,7 @@ def _names(estimator: Any, data: Any) -> tuple[list[str], bool]:
     given = None if data is None else _table(data).shape[1]
     width = int(count) if count is not None else given or 0
     if given is not None and given != width:
-        raise SchemaError(f"the model takes {width} columns, the data has {given}")
+        raise SchemaError(f"the model takes {width} column{'s' if width != 1 else ''}, the data has {given}")
     return [f"x{i}" for i in range(width)], False
 
 
