@@ -351,12 +351,13 @@ class UntrustedSourceError(ConversionError):
 
 
 class ParityError(ConversionError):
-    """The converted model does not give the original's answers. `table` shows the rows."""
+    """The converted model does not give the original's answers. `table` shows the rows, `rows` is how many they are."""
 
-    def __init__(self, message: str, table: str = "") -> None:
+    def __init__(self, message: str, table: str = "", rows: int = 0) -> None:
         self.message = message
         self.table = table
+        self.rows = rows
         super().__init__(f"{message}\n{table}" if table else message)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.message, self.table)
+        return type(self), (self.message, self.table, self.rows)

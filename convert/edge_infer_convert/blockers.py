@@ -12,7 +12,7 @@ from edge_infer_convert.graph.assemble import OPSETS, assemble, needs
 from edge_infer_convert.graph.builder import GraphBuilder
 from edge_infer_convert.graph.leaf import at_step, convert_leaf
 from edge_infer_convert.graph.plan import Step
-from edge_infer_convert.schema import Schema, make_schema, planned
+from edge_infer_convert.schema import DataNeededError, Schema, make_schema, planned
 
 __all__ = ["Preflight", "preflight", "step_blockers"]
 
@@ -20,11 +20,15 @@ _PRECISIONS = ("float32", "float64")
 
 
 class Preflight(NamedTuple):
-    """`blockers` are all that stands in the way; `needs`, what a device must have, is known where there are none."""
+    """`blockers` are all that stands in the way. `needs` is what a device must have, where that is known by now.
+
+    data_needed: columns whose range neither the steps nor the data tell, so that `convert` asks for data.
+    """
 
     steps: tuple[tuple[str, str], ...]  # path and class of every step
     blockers: tuple[Blocker, ...]
     needs: Needs | None
+    data_needed: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -50,6 +54,8 @@ def preflight(estimator: Any, data: Any = None) -> Preflight:
     try:
         schema = make_schema(estimator, data)
         return Preflight(steps, (), _needs(schema))
+    except DataNeededError as error:
+        return Preflight(steps, (), None, error.columns)
     except ConversionError as error:
         return Preflight(steps, _as_blockers(error, estimator), None)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -25,7 +24,6 @@ from edge_infer.errors import (
     RuntimeFitError,
     SchemaError,
     UnsupportedModelError,
-    UsageError,
 )
 from edge_infer.files import write_atomically
 from edge_infer.manifest import (
@@ -42,6 +40,7 @@ from edge_infer.options import SessionOptions
 from edge_infer.tensors import whole_feeds
 from edge_infer.verification import verify
 from edge_infer_convert.answers import Answers
+from edge_infer_convert.arguments import check_arguments
 from edge_infer_convert.blame import blame
 from edge_infer_convert.blockers import step_blockers
 from edge_infer_convert.boosters import readings_kept
@@ -56,12 +55,10 @@ from edge_infer_convert.reference import make_reference
 from edge_infer_convert.schema import Schema, make_schema
 from edge_infer_convert.structural_proof import prove_trees
 
-__all__ = ["PRECISIONS", "Conversion", "convert", "to_onnx"]
+__all__ = ["Conversion", "convert", "to_onnx"]
 
-PRECISIONS: Final = ("auto", "float32", "float64")
-_SURE: Final = 0.1  # of the tolerance: with "auto", float32 must hold within it
+_SURE: Final = 0.1  # of the tolerance: with "auto", float32 must hold within it, for the sake of rows beyond the probes
 _EXACT_WHOLE: Final = 2**24  # float32 holds every whole number up to here
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 Progress = Callable[[str, str], None]
 
@@ -75,6 +72,11 @@ class Conversion(NamedTuple):
     parity: Parity
     certificate: dict[str, Any]
     seconds: dict[str, float]
+
+    def __repr__(self) -> str:
+        """In a line: a notebook shows it when a cell ends with `convert(…)`."""
+        made = f"{self.manifest.name} {self.manifest.version}: {self.manifest.precision}, {self.parity.told()}"
+        return f"<Conversion {made}{'' if self.path is None else f' → {self.path}'}>"
 
     @property
     def size(self) -> int:
@@ -104,7 +106,8 @@ def convert(
             kinds, categories and ranges, and makes the reference for drift; no row of it is stored.
         name, version: letters, digits, `.`, `_`, `-`; the version is free text of these.
         release: a number that grows with each published artifact of this name.
-        precision: "float32", "float64", or "auto": float32 where the probes prove it, else float64.
+        precision: "auto": float32 where the worst probe row takes at most a tenth of its tolerance (1e-5), else
+            float64 (1e-9). "float32" may take the whole tolerance.
         output: where to write the artifact; written whole or not at all.
         report: where to write a self-contained HTML page about the comparison; written also when it fails.
         strict_privacy: refuse models that carry training rows inside the graph.
@@ -117,7 +120,7 @@ def convert(
         ConversionError: SchemaError, UnsupportedModelError or ParityError; nothing is written then.
         UsageError: an argument is wrong.
     """
-    _check_arguments(name, version, precision)
+    check_arguments(name, version, precision)
     clock = _Clock(progress)
     with readings_kept():
         with clock.stage("schema", type(estimator).__name__):
@@ -170,17 +173,6 @@ class _Proven(NamedTuple):
     reason: str
 
 
-def _check_arguments(name: str, version: str, precision: str) -> None:
-    for what, text in (("name", name), ("version", version)):
-        if not _NAME.fullmatch(text):
-            raise UsageError(
-                f"{what}: expected letters, digits, '.', '_' or '-', beginning with a letter or digit "
-                f"(at most 100), got {text!r:.60}"
-            )
-    if precision not in PRECISIONS:
-        raise UsageError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
-
-
 def _prove(schema: Schema, precision: str, report: Any, name: str, clock: _Clock) -> _Proven:
     """The first precision that holds. With "auto", float32 is tried before float64."""
     tried, reason = _order(schema, precision)
@@ -205,7 +197,8 @@ def _prove(schema: Schema, precision: str, report: Any, name: str, clock: _Clock
         except (ConversionError, ArtifactError, RuntimeFitError, InferenceError) as error:
             failures[choice] = error if isinstance(error, ConversionError) else _unloadable(error)
             continue
-        held = _Proven(assembled, parity, choice, reason if choice == tried[0] else _why_not(tried[0], failures, held))
+        why = _why_this(precision, reason, parity) if choice == tried[0] else _why_not(tried[0], failures, held)
+        held = _Proven(assembled, parity, choice, why)
         if last or not _is_close_call(parity):
             return held
     if held is not None:
@@ -221,17 +214,33 @@ def _prove(schema: Schema, precision: str, report: Any, name: str, clock: _Clock
 
 
 def _attempt(schema: Schema, choice: str, without: Collection[str]) -> str:
-    off = f", without {', '.join(sorted(without))}" if without else ""
-    return f"{len(schema.columns)} columns, {len(schema.plan.steps)} steps, {choice}{off}"
+    off = ", no steps merged" if without else ""
+    columns, steps = len(schema.columns), len(schema.plan.steps)
+    return f"{columns} column{'s' if columns != 1 else ''}, {steps} step{'s' if steps != 1 else ''}, {choice}{off}"
+
+
+def _why_this(asked: str, reason: str, parity: Parity) -> str:
+    """Why the first precision was taken; where it was asked for, also what "auto" would not have taken."""
+    if asked != "float32" or not _is_close_call(parity):
+        return reason
+    return f"{reason}; {_nearness('float32', parity)}"
 
 
 def _why_not(choice: str, failures: dict[str, EdgeInferError], held: _Proven | None) -> str:
     """Why the first precision was not taken."""
-    if choice in failures or held is None:
-        return f"{choice} does not hold: {_head(failures[choice]):.200}"
-    if held.precision != choice:
+    if held is not None and held.precision != choice:
         return held.reason
-    return f"{choice} comes near its tolerance (worst {_worst(held.parity):.2g} of {RELATIVE[choice]:.0e})"
+    if held is not None:
+        return f"{choice} would hold, but {_nearness(choice, held.parity)}"
+    failure = failures[choice]
+    if isinstance(failure, ParityError) and failure.rows:
+        return f"{choice} does not hold: {failure.rows:,} probe row{'s' if failure.rows > 1 else ''} get other answers"
+    return f"{choice} does not hold: {_head(failure):.200}"
+
+
+def _nearness(choice: str, parity: Parity) -> str:
+    most = _SURE * RELATIVE[choice]
+    return f"its worst difference is {_worst(parity):.2g}, and auto takes at most {most:.0e}, a tenth of the tolerance"
 
 
 def _is_close_call(parity: Parity) -> bool:
@@ -268,9 +277,10 @@ def _failure(failures: dict[str, EdgeInferError]) -> EdgeInferError:
     if len(order) == 1:
         return chosen
     other = _head(failures[order[0]])
-    note = f"(shown: {order[-1]}; {order[0]} was tried too: {'the same' if other == _head(chosen) else other[:200]})"
+    why = "the same" if other == _head(chosen) else other[:200]
+    note = f"These rows are from {order[-1]}; {order[0]} fails too: {why}"
     if isinstance(chosen, ParityError):
-        both: EdgeInferError = ParityError(f"{_head(chosen)}\n{note}", chosen.table)
+        both: EdgeInferError = ParityError(f"{_head(chosen)}\n{note}", chosen.table, chosen.rows)
     else:
         both = type(chosen)(f"{chosen}\n{note}")
     both.__cause__ = chosen.__cause__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -26,6 +28,7 @@ __all__ = ["RELATIVE", "Comparison", "Parity", "Rounded", "compare", "holds_in_p
 #: |converted − original| ≤ RELATIVE × max(|original|, in-range size of the output)
 RELATIVE: Final = {"float32": 1e-5, "float64": 1e-9}
 _TABLE_LINES = 20
+_WHOLE_ROW: Final = 4000  # characters of the row that is shown in full
 _SURE_IN_PARTS: Final = 0.1  # of the tolerance
 _LEAST_BYTES: Final = 8  # of a branch in a file: it has seven numbers and a threshold
 
@@ -60,9 +63,31 @@ class Parity(NamedTuple):
     rounded: Rounded | None = None
     proof: Proof | None = None  # of trees, node by node; None where the graph was not looked at
 
+    def __repr__(self) -> str:
+        return f"<Parity: {self.told()}>"
+
+    def told(self) -> str:
+        """How many rows are equal, in a few words."""
+        rows, differing, borderline = len(self.probes.rows), self.differing_rows, self.borderline_rows
+        if differing:
+            return f"{differing:,} of {rows:,} probe rows differ"
+        if borderline:
+            return f"{rows - borderline:,} of {rows:,} probe rows equal, the others near ties"
+        return f"{rows:,} probe rows equal"
+
     @property
     def equal(self) -> bool:
         return not any(comparison.differs.any() for comparison in self.comparisons)
+
+    @property
+    def differing_rows(self) -> int:
+        """Rows in which some answer is not the original's."""
+        return _rows_with([comparison.differs for comparison in self.comparisons])
+
+    @property
+    def borderline_rows(self) -> int:
+        """Rows in which some answer is not the original's and counts as right, for rounding decides there."""
+        return _rows_with([comparison.borderline for comparison in self.comparisons])
 
     def certificate(self) -> dict[str, Any]:
         """What travels in `edge_infer.parity`."""
@@ -87,6 +112,7 @@ class Parity(NamedTuple):
                     "relative": c.tolerance.relative,
                     "scale": c.tolerance.scale,
                     "differing": int(c.differs.sum()),
+                    "borderline": int(c.borderline.sum()),
                 }
                 for c in self.comparisons
             },
@@ -96,7 +122,7 @@ class Parity(NamedTuple):
 def compare(model: Model, answers: Answers, precision: str, *, exact: bool = False, hasty: bool = False) -> Parity:
     """Run all probes through the original and through the converted model, as the runtime runs it and as others do.
 
-    `hasty`: stop at the first method that differs, for another precision comes next.
+    `hasty`: without the second reference, for another precision comes next.
 
     Raises:
         ParityError: the converted model refuses rows that the original takes.
@@ -122,14 +148,19 @@ def compare(model: Model, answers: Answers, precision: str, *, exact: bool = Fal
             got = model._answer(method, _records(model, probes))
         except InputError as error:
             raise ParityError(f"the converted model refuses rows that the original takes:\n{error}") from error
-        cut = judged(method, wanted, got)
-        if hasty and cut.differs.any():
-            return Parity(probes, [*comparisons, cut], exact)
-        whole = whole or _whole_answers(model, probes)
-        other = judged(method, wanted, whole[method])
-        comparisons.append(other if other.differs.sum() > cut.differs.sum() else cut)
-    rounded = _rounded(answers, kept, comparisons, ties)
+        found = judged(method, wanted, got)
+        if not found.differs.any():
+            whole = whole or _whole_answers(model, probes)
+            other = judged(method, wanted, whole[method])
+            found = other if other.differs.any() else found
+        comparisons.append(found)
+    rounded = None if hasty else _rounded(answers, kept, comparisons, ties)
     return Parity(probes, comparisons, exact, 0 if ties is None else int(ties.sum()), rounded)
+
+
+def _rows_with(flags: list[NDArray[np.bool_]]) -> int:
+    """Rows that are flagged by at least one method."""
+    return int(np.any(flags, axis=0).sum()) if flags else 0
 
 
 def holds_in_parts(artifact: Artifact, parity: Parity) -> bool:
@@ -333,33 +364,56 @@ def _worst(got: NDArray[Any], wanted: NDArray[Any], scale: float) -> float:
 
 
 def require_equal(parity: Parity, columns: list[str], blame: str | None) -> None:
-    """Raises ParityError with the rows that differ (at most 20 lines) and the step most likely to blame."""
+    """Raises ParityError with the rows that differ (at most 20 lines, the last one row in full) and the step most
+    likely to blame."""
     if parity.equal:
         return
-    count = sum(int(comparison.differs.sum()) for comparison in parity.comparisons)
-    message = (
-        f"the converted model differs from the original in {count} answer{'s' if count > 1 else ''} "
-        f"on {len(parity.probes.rows)} probe rows"
-    )
+    count = parity.differing_rows
+    message = f"the converted model differs from the original in {count:,} of {len(parity.probes.rows):,} probe rows"
     if blame:
         message += f"; the step most likely to blame: {blame}"
-    raise ParityError(message, _table(parity, columns))
+    raise ParityError(message, _table(parity, columns), count)
 
 
 def _table(parity: Parity, columns: list[str]) -> str:
     lines = [f"{'row kind':<10} {'method':<17} {'original':>14} {'converted':>14}  input"]
-    for comparison in parity.comparisons:
-        for row in np.flatnonzero(comparison.differs):
-            if len(lines) >= _TABLE_LINES - 1:
-                return "\n".join([*lines, "…"])
-            lines.append(_line(parity, comparison, int(row), columns))
-    return "\n".join(lines)
+    rows = [(comparison, int(row)) for comparison in parity.comparisons for row in np.flatnonzero(comparison.differs)]
+    most = _TABLE_LINES - 3
+    lines += [_line(parity, comparison, row, columns) for comparison, row in rows[:most]]
+    lines += ["…"] if len(rows) > most else []
+    worst = parity.probes.rows[_worst_row(next(c for c in parity.comparisons if c.differs.any()))]
+    return "\n".join([*lines, f"the worst row: {_cut(_as_json(worst, columns), _WHOLE_ROW)}"])
+
+
+def _worst_row(comparison: Comparison) -> int:
+    """The row with the largest difference; of labels the first that differs."""
+    rows = np.flatnonzero(comparison.differs)
+    if comparison.tolerance.relative == 0.0:
+        return int(rows[0])
+    got, wanted = comparison.converted[rows].astype(np.float64), comparison.original[rows].astype(np.float64)
+    with np.errstate(all="ignore"):
+        share = np.abs(got - wanted) / np.maximum(np.abs(wanted), comparison.tolerance.scale or 1.0)
+    share = np.nan_to_num(share, nan=np.inf).reshape(len(rows), -1)
+    return int(rows[int(np.argmax(share.max(axis=1)))])
+
+
+def _as_json(row: Sequence[Any], columns: list[str]) -> str:
+    """A record that `predict` takes, every digit of it."""
+    return json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else str(value)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _line(parity: Parity, comparison: Comparison, row: int, columns: list[str]) -> str:
     original, converted = _first_difference(comparison, row)
     cells = ", ".join(f"{name}={_short(value)}" for name, value in zip(columns, parity.probes.rows[row], strict=True))
-    return f"{parity.probes.kinds[row]:<10} {comparison.method:<17} {original:>14} {converted:>14}  {cells:.42}"
+    return f"{parity.probes.kinds[row]:<10} {comparison.method:<17} {original:>14} {converted:>14}  {_cut(cells, 42)}"
 
 
 def _first_difference(comparison: Comparison, row: int) -> tuple[str, str]:
@@ -373,4 +427,4 @@ def _first_difference(comparison: Comparison, row: int) -> tuple[str, str]:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.7g}" if isinstance(value, float | np.floating) else f"{value!s:.14}"
+    return f"{value:.7g}" if isinstance(value, float | np.floating) else _cut(str(value), 14)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
 from edge_infer.errors import Blocker, SchemaError, UnsupportedModelError
-from edge_infer.manifest import Column
+from edge_infer.manifest import METHODS, Column
 from edge_infer_convert.boosters import adapt, learned_names
 from edge_infer_convert.card import Card
 from edge_infer_convert.cells import is_missing_cell, numbers_of
@@ -29,10 +29,29 @@ from edge_infer_convert.refusals import find_refusal
 from edge_infer_convert.text.phrases import Phrases
 from edge_infer_convert.text.reading import takes_texts
 
-__all__ = ["Schema", "make_schema", "planned"]
+__all__ = ["DataNeededError", "Schema", "known_names", "make_schema", "planned"]
 
 TEXT = "text"  # the name of the one column of a model that takes texts
 _ASK_EACH = 256  # columns; with more, all are asked together
+
+
+class DataNeededError(SchemaError):
+    """The fitted steps do not tell all that probe rows need. `columns` are those whose range is not known."""
+
+    def __init__(self, columns: list[str]) -> None:
+        self.columns = tuple(columns)
+        what = f"column {columns[0]!r}" if len(columns) == 1 else f"{len(columns)} columns ({_listed(columns)})"
+        super().__init__(
+            f"the fitted steps do not tell the range of {what}, so no probe rows can be made.\n"
+            "Pass data= (--data): the training data without the target, or some hundred rows of it."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (list(self.columns),)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
 
 
 class Schema(NamedTuple):
@@ -91,6 +110,10 @@ def _adapted(estimator: Any, data: Any) -> tuple[Any, list[str], bool, Any]:
     """The estimator, its columns' names, whether it knows them by name, and the sample as rows of them."""
     if isinstance(estimator, type):
         raise SchemaError(f"expected a fitted estimator, got the class {estimator.__name__}: make one and fit it")
+    if not any(
+        hasattr(estimator, method) for method in ("fit", *METHODS) if method != "transform"
+    ):  # a DataFrame's too
+        raise SchemaError(_no_estimator(estimator))
     refusal = find_refusal(estimator, "")
     if refusal is not None:
         raise UnsupportedModelError.of([refusal])
@@ -99,6 +122,20 @@ def _adapted(estimator: Any, data: Any) -> tuple[Any, list[str], bool, Any]:
         return estimator, [TEXT], False, _texts(data)
     names, named = _names(estimator, data)
     return estimator, names, named, _sample(data, names, named)
+
+
+def _no_estimator(thing: Any) -> str:
+    """What was given in place of an estimator; of a dict, which of its values is one."""
+    kind = type(thing).__name__
+    if not isinstance(thing, dict):
+        return f"expected a fitted estimator, got a {kind}: save and convert the fitted model or pipeline itself"
+    models = [repr(key) for key, value in thing.items() if hasattr(value, "predict") or hasattr(value, "transform")]
+    if not models:
+        return f"expected a fitted estimator, got a {kind} that holds none: save and convert the fitted model itself"
+    return (
+        f"expected a fitted estimator, got a {kind} that holds one as {' and '.join(models[:4])}: save and convert "
+        f"that alone, as in joblib.dump(the_dict[{models[0]}], 'model.joblib')"
+    )
 
 
 def _walked(estimator: Any, names: list[str], sample: Any) -> tuple[Plan, set[int], list[Blocker]]:
@@ -112,14 +149,22 @@ def _walked(estimator: Any, names: list[str], sample: Any) -> tuple[Plan, set[in
 # --- names ------------------------------------------------------------------------------
 
 
+def known_names(estimator: Any) -> Any | None:
+    """The columns' names that a fitted estimator knows, or None."""
+    try:
+        fitted = getattr(estimator, "feature_names_in_", None)
+    except AttributeError:
+        fitted = None
+    return learned_names(estimator) if fitted is None else fitted
+
+
 def _names(estimator: Any, data: Any) -> tuple[list[str], bool]:
     """Column names, and whether the original knows its columns by name."""
     try:
         count = getattr(estimator, "n_features_in_", None)
-        fitted = getattr(estimator, "feature_names_in_", None)
     except AttributeError:
-        count = fitted = None
-    fitted = learned_names(estimator) if fitted is None else fitted
+        count = None
+    fitted = known_names(estimator)
     if fitted is not None:
         return _spelled([str(name) for name in fitted], data), True
     if count is None and data is None:
@@ -130,7 +175,7 @@ def _names(estimator: Any, data: Any) -> tuple[list[str], bool]:
     given = None if data is None else _table(data).shape[1]
     width = int(count) if count is not None else given or 0
     if given is not None and given != width:
-        raise SchemaError(f"the model takes {width} columns, the data has {given}")
+        raise SchemaError(f"the model takes {width} column{'s' if width != 1 else ''}, the data has {given}")
     return [f"x{i}" for i in range(width)], False
 
 
@@ -276,11 +321,7 @@ def _columns(plan: Plan, names: list[str], sample: Any) -> tuple[tuple[Column, .
             columns.append(_number_column(name, values, numbers.get(i), ranges.get(i)))
     unknown = [c.name for c in columns if c.kind != "string" and c.range is None and not c.categories]
     if unknown and sample is None:
-        raise SchemaError(
-            f"the fitted steps do not tell the range of {len(unknown)} columns ({', '.join(unknown[:8])}"
-            f"{', …' if len(unknown) > 8 else ''}), so no probe rows can be made.\n"
-            "Pass data= (--data): the training data without the target, or some hundred rows of it."
-        )
+        raise DataNeededError(unknown)
     return tuple(columns), missing
 
 

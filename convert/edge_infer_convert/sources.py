@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import errno
 import os
 import pickle
 import warnings
@@ -10,19 +12,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from edge_infer.errors import MissingExtraError, SchemaError, UntrustedSourceError
 from edge_infer_convert.boosters import is_booster_file, load_booster
+from edge_infer_convert.model_files import SEPARATORS, check_model_file, is_skops
 
-__all__ = ["load_estimator", "read_sample"]
+__all__ = ["has_only_numbers", "load_estimator", "read_sample"]
 
-_PICKLES = (".pkl", ".pickle", ".joblib", ".sav", ".model")
 #: Types that skops does not list as trusted though they run nothing: encoders hold dtypes.
 _HARMLESS = frozenset({"numpy.dtype"})
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
-_TABLES = frozenset({*_SEPARATORS, ".parquet", ".jsonl", ".ndjson"})
-_MODELS = "a fitted model: a .joblib, .pkl or .skops file, or a booster's own (.ubj, .json, .txt, .cbm)"
 
 
 def load_estimator(path: str | os.PathLike[str], *, trust_pickle: bool = False) -> Any:
@@ -38,33 +39,13 @@ def load_estimator(path: str | os.PathLike[str], *, trust_pickle: bool = False) 
         UntrustedSourceError: a pickle without `trust_pickle`, or a skops file with types not trusted.
         UntrustedSourceError: also where the file is a table or an ONNX model, or cannot be read, with the reason.
     """
+    check_model_file(path, trust_pickle=trust_pickle)
     file = Path(path)
-    if file.is_dir():
-        raise IsADirectoryError(f"{file} is a folder; a model file is expected")
-    if not file.stat().st_size:
-        raise UntrustedSourceError(f"{file} is empty; expected {_MODELS}")
-    if file.suffix.lower() in _TABLES:
-        raise UntrustedSourceError(f"{file} is a table of data by its name; expected {_MODELS}")
-    if file.suffix.lower() == ".onnx":
-        raise UntrustedSourceError(f"{file} is an ONNX model by its name; expected {_MODELS}")
     if is_booster_file(file):
         return load_booster(file)
-    if _is_skops(file):
+    if is_skops(file):
         return _load_skops(file)
-    if not trust_pickle:
-        raise UntrustedSourceError(
-            f"{file}: reading a pickle runs the code in it, which can do anything that you can do.\n"
-            "If you made this file or trust who did, say so: --trust-pickle (trust_pickle=True).\n"
-            "A safe way for next time: skops.io.dump(model, 'model.skops')."
-        )
     return _load_pickle(file)
-
-
-def _is_skops(file: Path) -> bool:
-    if not zipfile.is_zipfile(file):
-        return False
-    with zipfile.ZipFile(file) as archive:
-        return "schema.json" in archive.namelist()
 
 
 def _load_skops(file: Path) -> Any:
@@ -104,8 +85,8 @@ def _load_pickle(file: Path) -> Any:
         return joblib.load(file)
     except ModuleNotFoundError as error:
         raise UntrustedSourceError(
-            f"{file} refers to the module {error.name!r}, which is not importable here. "
-            "Install it, or define it in an importable module rather than in a notebook or script."
+            f"{file} refers to the module {error.name!r}, which is not importable here.\n"
+            f"{_how_to_import(file, error.name)}"
         ) from error
     except AttributeError as error:
         raise UntrustedSourceError(
@@ -126,23 +107,41 @@ def _load_pickle(file: Path) -> Any:
         ) from error
 
 
-def read_sample(
-    path: str | os.PathLike[str], target_column: str | None = None, date_columns: Sequence[str] = ()
-) -> pd.DataFrame:
-    """Training data or a sample of it: CSV, TSV, Parquet or JSON Lines; the target column is left out.
+def _how_to_import(file: Path, module: str | None) -> str:
+    """A module that lies beside the model only needs its folder named."""
+    top = (module or "").partition(".")[0]
+    for folder in dict.fromkeys([file.parent, Path()]):
+        if top and ((folder / f"{top}.py").is_file() or (folder / top).is_dir()):
+            return f"It lies in {str(folder)!r}: say PYTHONPATH={folder} before the command."
+    return "Install it, or name the folder of your own module: PYTHONPATH=FOLDER before the command."
 
+
+def read_sample(
+    path: str | os.PathLike[str],
+    target_column: str | None = None,
+    date_columns: Sequence[str] = (),
+    *,
+    header: bool = True,
+) -> Any:
+    """Training data or a sample of it: a DataFrame from CSV, TSV, Parquet or JSON Lines, an array from .npy.
+
+    target_column: is left out.
     date_columns: read as times, as pandas.to_datetime reads them. CSV and JSON have texts in their place.
+    header: whether the first line of a CSV or TSV names the columns; see `has_only_numbers`.
 
     Raises:
         FileNotFoundError: there is no such file.
         SchemaError: the file cannot be read as a table, has no such column, or no dates in one of `date_columns`.
     """
     file = Path(path)
-    frame = _read_table(file)
+    if file.suffix.lower() == ".npy":
+        return _read_array(file, [*([] if target_column is None else [target_column]), *date_columns])
+    frame = _read_table(file, header=header)
     for name, purpose in ((target_column, "to leave out"), *((name, "of dates") for name in date_columns)):
         if name is not None and name not in frame.columns:
-            names = ", ".join(map(repr, frame.columns[:20]))
-            raise SchemaError(f"{file} has no column {name!r} {purpose}; it has {names}")
+            raise SchemaError(
+                f"{file} has no column {name!r} {purpose}; {_instead(name, list(map(str, frame.columns)))}"
+            )
     for name in date_columns:
         try:
             with warnings.catch_warnings():
@@ -153,13 +152,41 @@ def read_sample(
     return frame if target_column is None else frame.drop(columns=target_column)
 
 
-def _read_table(file: Path) -> pd.DataFrame:
+def _instead(name: str, names: list[str]) -> str:
+    """A column of nearly that name, else the columns that there are."""
+    plain = {other.casefold(): other for other in names}
+    near = difflib.get_close_matches(name.casefold(), plain, 1)
+    if near:
+        return f"did you mean {plain[near[0]]!r}?"
+    return f"it has {', '.join(map(repr, names[:20]))}{', …' if len(names) > 20 else ''}"
+
+
+def has_only_numbers(path: str | os.PathLike[str]) -> bool:
+    """Whether the first line of a CSV or TSV holds numbers alone: of a model that knows no names, it is a row."""
+    separator = SEPARATORS.get(Path(path).suffix.lower())
+    if separator is None:
+        return False
+    first = pd.read_csv(path, sep=separator, header=None, nrows=1)
+    return all(dtype.kind in "iuf" for dtype in first.dtypes)
+
+
+def _read_array(file: Path, named: list[str]) -> NDArray[Any]:
+    if named:
+        raise SchemaError(f"{file} has no columns by name, such as {named[0]!r}: give an array without the target")
+    try:
+        array: NDArray[Any] = np.load(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise SchemaError(f"{file} cannot be read as an array of numbers: {error}") from error
+    return array
+
+
+def _read_table(file: Path, *, header: bool) -> pd.DataFrame:
     kind = file.suffix.lower()
     if not file.is_file():
-        raise FileNotFoundError(f"no such data file: {file}")
+        raise FileNotFoundError(errno.ENOENT, "no such data file", str(file))
     try:
-        if kind in _SEPARATORS:
-            return pd.read_csv(file, sep=_SEPARATORS[kind])
+        if kind in SEPARATORS:
+            return pd.read_csv(file, sep=SEPARATORS[kind], header="infer" if header else None)
         if kind == ".parquet":
             return pd.read_parquet(file)
         if kind in (".jsonl", ".ndjson"):
@@ -168,4 +195,4 @@ def _read_table(file: Path) -> pd.DataFrame:
         raise SchemaError(f"{file} cannot be read as {kind[1:]}: {error}") from error
     except ImportError as error:
         raise MissingExtraError("pyarrow", "convert", f"reading {file}") from error
-    raise SchemaError(f"{file}: expected a .csv, .tsv, .parquet or .jsonl file, got {kind or 'no suffix'}")
+    raise SchemaError(f"{file}: expected a .csv, .tsv, .parquet, .jsonl or .npy file, got {kind or 'no suffix'}")

@@ -22,6 +22,11 @@ _REMEDY: Final = (
     "convert it (edge_infer_convert.register_converter)."
 )
 
+_DATES: Final = (  # in place of the parts that a series has under .dt
+    "the parts of a date (.dt) have no recording; count instead (X.astype('int64') // 86_400_000_000: days; see "
+    "examples/dates.py), or make them columns before the model"
+)
+
 
 def trace_function(
     builder: GraphBuilder,
@@ -62,16 +67,21 @@ def _call(function: Callable[..., Any], recording: Any, options: dict[str, Any])
     name = getattr(function, "__name__", repr(function))
     try:
         made = function(recording, **options)
-    except Untraceable as error:
-        raise UnsupportedModelError(f"its function {name!r} cannot be traced: {error}\n{_REMEDY}") from error
     except Exception as error:  # a user's function may raise anything
-        said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise UnsupportedModelError(f"its function {name!r} cannot be traced: {said}\n{_REMEDY}") from error
+        raise UnsupportedModelError(f"its function {name!r} cannot be traced: {_said(error)}\n{_REMEDY}") from error
     if not isinstance(made, Traced | type(recording)):
         raise UnsupportedModelError(
             f"its function {name!r} gives {type(made).__name__}, which does not come from its input\n{_REMEDY}"
         )
     return str(made.matrix().tensor)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, Untraceable):
+        return str(error)
+    if isinstance(error, AttributeError) and isinstance(error.obj, Traced):
+        return _DATES if error.name == "dt" else f"a column's .{error.name} has no recording"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 class Untraceable(TypeError):

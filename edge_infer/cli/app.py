@@ -11,6 +11,7 @@ from rich.markup import escape as literal
 
 from edge_infer.cli import panels
 from edge_infer.cli.completion import models
+from edge_infer.cli.convert_help import CONVERT_HELP, DATA_HELP, DATE_HELP, PRECISION_HELP
 from edge_infer.cli.options import PREDICT, STREAM, Argument, Command, Option
 
 __all__ = ["Json", "add_hot", "app", "folded", "run_app", "whole_app"]
@@ -162,34 +163,6 @@ def _top(
     pass
 
 
-_CONVERT_HELP = """\
-Turn a fitted scikit-learn model into one proven ONNX file.
-
-MODEL is a joblib, pickle or skops file. The converted model is compared with the original on
-rows made for it; if an answer differs, nothing is written and the rows are shown.
-
-Example:
-
-  edge-infer convert model.joblib --data train.csv --target-column survived \\
-      --name titanic --version 1.2.0 --trust-pickle
-
---card names a TOML file of what people shall know; any of it may be left out, and none is checked:
-
-  description = "Species of penguins from four measurements."
-  license = "CC0-1.0"
-  [units]
-  bill_length_mm = "mm"
-  [descriptions]
-  bill_length_mm = "Length of the bill's upper ridge."
-  [[metrics]]
-  type = "accuracy"
-  value = 0.98
-  dataset = "held-out 20 % of the penguins"
-
---json prints one object: file, size, name, version, task, precision, precision_reason, methods,
-missing_methods, training_rows, parity (the certificate), report, seconds (by stage). With
---check: ok, steps, blockers (step, estimator, reason, remedy), needs."""
-
 _INSPECT_HELP = """\
 Show what a model takes, gives and needs; nothing is run.
 
@@ -253,18 +226,16 @@ Example:
 The file is kept, and the last lines say what to try with it."""
 
 
-@app.command("convert", rich_help_panel=panels.MAKE, help=folded(_CONVERT_HELP))
+@app.command("convert", rich_help_panel=panels.MAKE, help=folded(CONVERT_HELP))
 def _convert(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A joblib, pickle or skops file.")],
-    data: Annotated[
-        str | None, typer.Option("--data", metavar="FILE", help="Training data or some hundred rows of it.")
-    ] = None,
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A .joblib, .pkl, .skops, .ubj, .json, .txt or .cbm file.")
+    ],
+    data: Annotated[str | None, typer.Option("--data", metavar="FILE", help=DATA_HELP)] = None,
     target_column: Annotated[
         str | None, typer.Option("--target-column", metavar="NAME", help="A column of the data to leave out.")
     ] = None,
-    date_column: Annotated[
-        list[str] | None, typer.Option("--date-column", metavar="NAME", help="A column of dates in a CSV. Repeatable.")
-    ] = None,
+    date_column: Annotated[list[str] | None, typer.Option("--date-column", metavar="NAME", help=DATE_HELP)] = None,
     name: Annotated[str | None, typer.Option("--name", help="The model's name. Left out: the file's.")] = None,
     version: Annotated[str, typer.Option("--version", help="The model's version.")] = "1.0.0",
     release: Annotated[
@@ -277,9 +248,7 @@ def _convert(
     trust_pickle: Annotated[
         bool, typer.Option("--trust-pickle", help="Read a pickle, which runs the code in it.")
     ] = False,
-    precision: Annotated[
-        Precision, typer.Option("--precision", help="auto: float32 where it is proven, else float64.")
-    ] = Precision.auto,
+    precision: Annotated[Precision, typer.Option("--precision", help=PRECISION_HELP)] = Precision.auto,
     report: Annotated[
         str | None, typer.Option("--report", metavar="FILE", help="Write the comparison as an HTML page.")
     ] = None,
@@ -290,6 +259,9 @@ def _convert(
         str | None,
         typer.Option("--card", metavar="FILE", help="A TOML file that tells people of the model: units, license, …"),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that holds another model, or none of edge-infer's.")
+    ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Only list what stands in the way; exits with 1 if anything does.")
     ] = False,
@@ -317,6 +289,7 @@ def _convert(
             report=report,
             strict_privacy=strict_privacy,
             card=card,
+            force=force,
             json=json,
         )
     )

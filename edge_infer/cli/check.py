@@ -14,9 +14,13 @@ __all__ = ["run"]
 def run(*, model: str, data: DataFile, trust_pickle: bool, json: bool) -> int:
     """The command; 1 where something blocks."""
     with needs_converter("edge-infer convert"):
+        from edge_infer_convert.model_files import check_model_file
+    check_model_file(model, trust_pickle=trust_pickle)
+    sample = data.read()
+    with needs_converter("edge-infer convert"):
         from edge_infer_convert import load_estimator, preflight
     estimator = load_estimator(model, trust_pickle=trust_pickle)
-    found = preflight(estimator, data.read())
+    found = preflight(estimator, data.read_for(estimator, sample))
     if json:
         write(dumps(_as_object(found)))
     else:
@@ -30,6 +34,7 @@ def _as_object(found: Any) -> dict[str, Any]:
         "steps": [{"step": step, "estimator": kind} for step, kind in found.steps],
         "blockers": [blocker._asdict() for blocker in found.blockers],
         "needs": None if found.needs is None else found.needs._asdict(),
+        "data_needed": list(found.data_needed),
     }
 
 
@@ -38,10 +43,24 @@ def _show(found: Any) -> None:
         where = blocker.step or "the model"
         write(f"blocked  {wrapped(f'{where} ({blocker.estimator}): {blocker.reason}', 9)}")
         write(f"         {wrapped(blocker.remedy, 9)}")
-    count = len(found.steps)
     if found.ok:
-        write(f"nothing stands in the way of its {count} steps; converting then proves that the answers are equal")
+        _show_ready(found)
+        return
+    named = {blocker.step for blocker in found.blockers} - {""}
+    if named:
+        write(f"{len(named)} of {_steps(len(found.steps))} cannot be converted")
+
+
+def _show_ready(found: Any) -> None:
+    write(f"nothing stands in the way of {_steps(len(found.steps))}; converting then proves that the answers are equal")
+    if found.data_needed:
+        names = ", ".join(found.data_needed[:8]) + (", …" if len(found.data_needed) > 8 else "")
+        why = f"convert needs --data with the training data or some hundred rows of it, to know the range of: {names}"
+        write(wrapped(why, 0))
+    if found.needs is not None:
         opsets = ", ".join(f"{domain or 'ai.onnx'} {version}" for domain, version in found.needs.opsets.items())
         write(f"a device would need onnxruntime {found.needs.onnxruntime} or newer (opsets {opsets})")
-    else:
-        write(f"{len(found.blockers)} of {count} steps cannot be converted")
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"

@@ -11,7 +11,9 @@ from edge_infer.cli.console import dumps, wrapped, write
 from edge_infer.cli.data_file import DataFile
 from edge_infer.cli.extras import needs_converter
 from edge_infer.cli.progress import Progress
+from edge_infer.cli.replaced import check_task, outcome, standing
 from edge_infer.errors import UsageError
+from edge_infer.files import write_atomically
 
 __all__ = ["run"]
 
@@ -29,32 +31,44 @@ def run(
     report: str | None,
     strict_privacy: bool,
     card: str | None,
+    force: bool,
     json: bool,
 ) -> int:
     """The command; its exit code."""
     name = name if name is not None else _name_of(Path(model))
     target = Path(output if output is not None else f"{name}-{version}.onnx")
     _check_files((model, data.path, card), target, report)
+    with needs_converter("edge-infer convert"):
+        from edge_infer_convert.arguments import check_arguments
+        from edge_infer_convert.model_files import check_model_file
+    check_arguments(name, version, precision)
+    check_model_file(model, trust_pickle=trust_pickle)
+    data.check()
+    before = standing(target, name, force=force)
     told = None if card is None else read_card_file(card)
     with Progress() as progress:
+        if data.path is not None:
+            progress("data", data.path)
+        sample = data.read()
         progress("load", model)
         with needs_converter("edge-infer convert"):
             from edge_infer_convert import convert, load_estimator
         estimator = load_estimator(model, trust_pickle=trust_pickle)
         conversion = convert(
             estimator,
-            data=data.read(),
+            data=data.read_for(estimator, sample),
             name=name,
             version=version,
             release=release,
-            output=target,
             precision=precision,
             report=report,
             strict_privacy=strict_privacy,
             card=told,
             progress=progress,
         )
-    result = _result(conversion, target, report)
+        check_task(before, conversion.manifest, force=force)
+        write_atomically(target, conversion.data)
+    result = _result(conversion, target, report) | outcome(before, target, conversion.data)
     if json:
         write(dumps(result))
     else:
@@ -83,7 +97,7 @@ def _check_files(sources: tuple[str | None, ...], target: Path, report: str | No
 def _result(conversion: Any, target: Path, report: str | None) -> dict[str, Any]:
     manifest = conversion.manifest
     return {
-        "file": str(conversion.path or target),
+        "file": str(target),
         "size": conversion.size,
         "name": manifest.name,
         "version": manifest.version,
@@ -113,6 +127,10 @@ def _show(result: dict[str, Any]) -> None:
         facts.append(("privacy", f"{result['training_rows']:,} training rows stand inside the graph"))
     if result["report"]:
         facts.append(("report", result["report"]))
+    if result["replaced"]:
+        facts.append(("replaced", f"{result['replaced']}, another file of that name"))
+    if result["stale_signature"]:
+        facts.append(("signature", f"{result['stale_signature']} is of the file before: sign the new one"))
     for name, text in facts:
         write(f"{name:<11}{wrapped(text, 11)}")
     write(f"\nnext: edge-infer inspect {result['file']}")

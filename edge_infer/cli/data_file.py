@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from edge_infer.cli.extras import needs_converter
 from edge_infer.errors import UsageError
 
 __all__ = ["DataFile"]
@@ -25,10 +26,29 @@ class DataFile(NamedTuple):
             raise UsageError(f"{option} tells of the file that --data names: name it too")
         return cls(path, target_column, date_columns)
 
+    def check(self) -> None:
+        """Raises OSError where the file cannot be opened."""
+        if self.path is not None:
+            with open(self.path, "rb"):
+                pass
+
     def read(self) -> Any:
-        """A DataFrame, or None. Needs the converter. Raises as `edge_infer_convert.sources.read_sample`."""
+        """A DataFrame, an array, or None. Needs the converter. Raises as `edge_infer_convert.sources.read_sample`."""
         if self.path is None:
             return None
-        from edge_infer_convert.sources import read_sample
+        with needs_converter("edge-infer convert --data"):
+            from edge_infer_convert.sources import read_sample
 
         return read_sample(self.path, self.target_column, self.date_columns)
+
+    def read_for(self, estimator: Any, sample: Any) -> Any:
+        """`sample`, or the file read anew without a header: where its first line is numbers alone, and the model knows
+        no names, that line is a row, as `predict` takes it."""
+        if self.path is None or self.target_column or self.date_columns:
+            return sample
+        from edge_infer_convert.schema import known_names
+        from edge_infer_convert.sources import has_only_numbers, read_sample
+
+        if known_names(estimator) is not None or not has_only_numbers(self.path):
+            return sample
+        return read_sample(self.path, header=False)

@@ -16,6 +16,7 @@ _MOST_COLUMNS: Final = 60
 _WORDS: Final = {"worst": "worst difference", "tolerance": "tolerance", "relative": "relative tolerance"}
 _LEAD: Final = 11  # the width of the card's names
 _METHOD_LEAD: Final = 19
+_NEAR_TIE: Final = "There the original's own best two scores agree within the tolerance, and either answer is right."
 
 
 def run(*, model: str, identity: str | None, json: bool) -> int:
@@ -93,6 +94,7 @@ def _inputs(artifact: Artifact) -> None:
     show_grid(Grid(("column", "kind", "values", "missing", "others"), rows))
     if len(columns) > _MOST_COLUMNS:
         write(f"… and {len(columns) - _MOST_COLUMNS:,} more columns (--json has all)")
+    write("(others: values that are not listed; any: all numbers)")
     write()
     _descriptions(columns[:_MOST_COLUMNS])
 
@@ -208,31 +210,13 @@ def describe_parity(certificate: dict[str, Any] | None) -> str:
         return "no certificate in this file"
     rows, borderline = certificate.get("rows"), certificate.get("borderline")
     parts = [f"{rows:,} probe rows compared with the original"] if isinstance(rows, int) else []
-    if isinstance(borderline, int):
-        parts.append(_decided(borderline, certificate.get("ties")))
-    parts = ["; ".join(parts)] if parts else []
-    parts += _rounded(certificate.get("rounded"))
     parts += _proof(certificate.get("proof"))
     outputs = certificate.get("outputs")
     for method, result in outputs.items() if isinstance(outputs, dict) else ():
-        parts += [f"{method}: {_differences(result)}"] if isinstance(result, dict) else []
+        parts += [f"{method}: {_differences(result, rows)}"] if isinstance(result, dict) else []
+    if isinstance(borderline, int) and borderline:
+        parts.append(f"near ties decided otherwise: {borderline:,}. {_NEAR_TIE}")
     return "\n".join(parts) or "an empty certificate"
-
-
-def _decided(borderline: int, ties: Any) -> str:
-    if isinstance(ties, int):
-        return f"{ties:,} near ties, of which either label is right: {borderline:,} decided otherwise"
-    return f"{borderline:,} on a decision boundary"
-
-
-def _rounded(counts: Any) -> list[str]:
-    """The second reference: the original on rows rounded to float32."""
-    if not isinstance(counts, dict) or not all(isinstance(counts.get(k), int) for k in ("differing", "original")):
-        return []
-    return [
-        f"the original, asked with rows rounded to float32, differs from itself in {counts['original']:,} of them, "
-        f"and from this model in {counts['differing']:,}"
-    ]
 
 
 def _proof(found: Any) -> list[str]:
@@ -242,11 +226,20 @@ def _proof(found: Any) -> list[str]:
     return [f"{trees} of {found['nodes']:,} nodes, node by node as fitted"]
 
 
-def _differences(result: dict[str, Any]) -> str:
-    words = []
-    if isinstance(result.get("differing"), int):
-        words.append(f"{result['differing']:,} differ" if result["differing"] else "all equal")
+def _differences(result: dict[str, Any], rows: Any) -> str:
+    words = _equal(result, rows)
     for name in ("worst", "tolerance", "relative"):
-        if isinstance(result.get(name), int | float):
+        if isinstance(result.get(name), int | float) and result.get("relative") != 0:  # labels have no tolerance
             words.append(f"{_WORDS[name]} {result[name]:.2g}")
     return ", ".join(words) or "compared"
+
+
+def _equal(result: dict[str, Any], rows: Any) -> list[str]:
+    differing, borderline = result.get("differing"), result.get("borderline")
+    if not isinstance(differing, int):
+        return []
+    if differing:
+        return [f"{differing:,} differ"]
+    if isinstance(borderline, int) and borderline and isinstance(rows, int):
+        return [f"equal in {rows - borderline:,} rows, the other {borderline:,} are near ties"]
+    return ["all equal"]

@@ -11,6 +11,7 @@ __all__ = ["Progress"]
 
 _WORDS: Final = {
     "train": "train a model",
+    "data": "read the data",
     "load": "read the model",
     "schema": "find the columns",
     "convert": "make the graph",

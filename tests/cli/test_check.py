@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import joblib
+import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -68,6 +70,24 @@ def test_model_without_blockers_tells_what_a_device_needs(tmp_path: Path) -> Non
     joblib.dump(make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)).fit(X, y), tmp_path / "m.joblib")
     done = _check(tmp_path / "m.joblib")
     assert done.returncode == 0, done.stderr
-    assert "nothing stands in the way of its 2 steps" in done.stdout
+    assert "nothing stands in the way of 2 steps" in done.stdout
     assert "a device would need onnxruntime" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.joblib"]
+
+
+def test_what_only_the_data_tells_is_no_blocker_of_a_step(tmp_path: Path) -> None:
+    """The weights of a linear model tell no range of its columns."""
+    frame = pd.DataFrame({"age": np.arange(20.0), "fare": np.arange(20.0) ** 2})
+    joblib.dump(LogisticRegression().fit(frame, frame["age"] > 9), tmp_path / "m.joblib")
+    frame.to_csv(tmp_path / "X.csv", index=False)
+    done = _check(tmp_path / "m.joblib")
+    assert done.returncode == 0, done.stderr
+    assert "nothing stands in the way of 1 step;" in done.stdout
+    assert "convert needs --data" in done.stdout
+    assert "range of: age, fare" in " ".join(done.stdout.split())
+    assert "blocked" not in done.stdout
+    told = json.loads(_check(tmp_path / "m.joblib", "--json").stdout)
+    assert (told["ok"], told["data_needed"], told["needs"]) == (True, ["age", "fare"], None)
+    told = json.loads(_check(tmp_path / "m.joblib", "--json", "--data", str(tmp_path / "X.csv")).stdout)
+    assert (told["ok"], told["data_needed"]) == (True, [])
+    assert told["needs"]["onnxruntime"]

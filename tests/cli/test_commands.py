@@ -8,17 +8,20 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge_infer.cli.app import whole_app
 from edge_infer.cli.console import Grid, plain_grid, width
+from edge_infer.cli.inspect import describe_parity
 from edge_infer.cli.main import _is_interrupt
 from edge_infer.cli.options import HOT
 from tests.cli.conftest import RECORD, ROOT, Run, classifier_bytes, classifier_manifest, fresh
 
 #: All that there are, and "export web", which is one of a group.
 COMMANDS = [*whole_app().commands, "export web"]
+SAME = {"worst": 0.0, "relative": 0.0, "scale": 0.0, "differing": 0}
 ONE = json.dumps(RECORD, ensure_ascii=False)
 NEVER = {"typer", "rich", "pydantic", "click", "onnx", "sklearn", "pandas", "pyarrow", "skl2onnx"}
 SELDOM = {"csv", "argparse", "logging", "difflib", "hashlib", "textwrap"}  # unless numpy or onnxruntime load them
@@ -75,6 +78,31 @@ def test_inspect_tells_the_manifest(run: Run, classifier: Path) -> None:
     ):
         assert text in ran.out
     assert all(width(line) <= 80 for line in ran.out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("certificate", "told", "untold"),
+    [
+        (
+            {"rows": 1318, "ties": 48, "borderline": 11, "outputs": {"predict": {**SAME, "borderline": 11}}},
+            ("predict: equal in 1,307 rows, the other 11 are near ties\n", "either answer is right"),
+            ("all equal", "worst", "tolerance 0"),
+        ),
+        (
+            {"rows": 1318, "ties": 48, "borderline": 0, "outputs": {"predict": {**SAME, "borderline": 0}}},
+            ("predict: all equal",),
+            ("near tie", "worst"),
+        ),
+        ({"rows": 9, "borderline": 2, "outputs": {"predict": SAME}}, ("near ties decided otherwise: 2",), ()),
+    ],
+    ids=["some near ties", "none", "an older certificate"],
+)
+def test_a_card_tells_of_near_ties_where_labels_differ_and_only_there(
+    certificate: dict[str, Any], told: tuple[str, ...], untold: tuple[str, ...]
+) -> None:
+    text = describe_parity(certificate)
+    assert all(part in text for part in told)
+    assert not any(part in text for part in untold)
 
 
 def test_inspect_json_is_one_object(run: Run, classifier: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,13 @@ def test_wrong_step_fails_the_conversion_is_named_and_nothing_is_written(tmp_pat
     assert list(tmp_path.iterdir()) == []
     lines = caught.value.table.splitlines()
     assert 2 <= len(lines) <= 20
-    assert max(map(len, lines)) <= 104
+    assert max(map(len, lines[:-1])) <= 104
+    assert any(line.endswith("…") for line in lines[1:-2]), "a row that does not fit shows that it is cut"
+    word, _, row = lines[-1].partition(": ")
+    assert word == "the worst row"
+    assert set(json.loads(row)) == set(X.columns), "with every column, so that the row can be asked again"
     assert lines[0].split() == ["row", "kind", "method", "original", "converted", "input"]
-    assert "float32 was tried too" in str(caught.value)
+    assert "float32 fails too" in str(caught.value)
 
 
 @pytest.mark.usefixtures("wrong_scaler")
@@ -83,9 +88,37 @@ def test_float64_is_chosen_with_the_reason_where_float32_does_not_hold() -> None
     model = make_pipeline(StandardScaler(), RandomForestRegressor(20, random_state=0)).fit(X, y)
     conversion = convert(model, data=X, name="f")
     assert conversion.manifest.precision == "float64"
-    assert conversion.manifest.precision_reason.startswith("float32 does not hold: ")
-    with pytest.raises(ParityError):
+    with pytest.raises(ParityError) as forced:
         convert(model, data=X, name="f", precision="float32")
+    assert forced.value.rows > 0
+    assert f" in {forced.value.rows:,} of " in str(forced.value)
+    reason = f"float32 does not hold: {forced.value.rows:,} probe rows get other answers"
+    assert conversion.manifest.precision_reason == reason, "the same count in both"
+
+
+def test_float32_that_holds_without_margin_is_told_apart_from_float32_that_fails() -> None:
+    estimator, X, _ = train()
+    chosen, forced = (convert(estimator, data=X, name="p", precision=precision) for precision in ("auto", "float32"))
+    worst = max(comparison.worst for comparison in forced.parity.comparisons)
+    assert 1e-6 < worst < 1e-5, "this pipeline is a close call"
+    assert (chosen.manifest.precision, forced.manifest.precision) == ("float64", "float32")
+    for made in (chosen, forced):
+        assert "does not hold" not in made.manifest.precision_reason
+        assert f"its worst difference is {worst:.2g}, and auto takes at most 1e-06" in made.manifest.precision_reason
+
+
+def test_a_conversion_and_its_parity_show_themselves_in_a_line(tmp_path: Path) -> None:
+    estimator, X, _ = train()
+    made = convert(estimator, data=X, name="p", output=tmp_path / "p.onnx")
+    rows, ties = made.certificate["rows"], made.certificate["borderline"]
+    assert ties
+    told = f"{rows - ties:,} of {rows:,} probe rows equal, the others near ties"
+    assert repr(made) == f"<Conversion p 1.0.0: float64, {told} → {tmp_path / 'p.onnx'}>"
+    assert repr(made.parity) == f"<Parity: {told}>"
+    X, y = load_iris(return_X_y=True)
+    made = convert(LinearRegression().fit(X, y), data=X, name="q")
+    rows = made.certificate["rows"]
+    assert repr(made) == f"<Conversion q 1.0.0: {made.manifest.precision}, {rows:,} probe rows equal>"
 
 
 def test_whole_numbers_beyond_2_to_24_go_to_float64_and_stay_apart() -> None:

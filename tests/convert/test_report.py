@@ -152,7 +152,8 @@ def test_convert_writes_the_report(tmp_path: Path) -> None:
     path = tmp_path / "parity.html"
     conversion = convert(model, data=X, name="penguins", report=path)
     text = path.read_text(encoding="utf-8")
-    assert f"Equal on {len(conversion.parity.probes.rows):,} probe rows" in text
+    equal = len(conversion.parity.probes.rows) - conversion.parity.borderline_rows
+    assert f"Equal on {equal:,} probe rows" in text
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -165,7 +166,7 @@ def test_a_failed_conversion_leaves_its_report(tmp_path: Path, monkeypatch: pyte
     path = tmp_path / "parity.html"
     with pytest.raises(ParityError):
         convert(model, data=X, name="penguins", precision="float64", report=path)
-    assert "Differs in 1 answer" in path.read_text(encoding="utf-8")
+    assert "Differs in 1 of " in path.read_text(encoding="utf-8")
 
 
 def test_a_later_report_replaces_the_earlier_one(tmp_path: Path) -> None:
@@ -190,7 +191,7 @@ def test_equal_labels_stand_on_the_diagonal_of_the_confusion_matrix(tmp_path: Pa
 def test_a_differing_number_is_shown_with_its_row(tmp_path: Path) -> None:
     parity = _spoilt(_diabetes().parity, "predict", {7: 1234.5, 401: np.nan, 402: np.inf, 403: -np.inf})
     page = _Page(_written(tmp_path, _diabetes(), parity))
-    assert "Differs in 4 answers" in page.text
+    assert "Differs in 4 of " in page.text
     assert "Equal on" not in page.text
     assert "differs in 4 rows" in page.text
     for text in ("1234.5", "NaN", "∞", "−∞", "age = "):
@@ -206,7 +207,7 @@ def test_a_differing_label_is_shown_with_its_row(tmp_path: Path) -> None:
     row = int(np.flatnonzero(original == "Gentoo")[0])
     text = _written(tmp_path, _penguins(), _spoilt(_penguins().parity, "predict", {row: "Adelie"}))
     page = _Page(text)
-    assert "Differs in 1 answer" in page.text
+    assert "Differs in 1 of " in page.text
     assert f'<td class="n bad">{confused}</td>' in text
     assert text.count('<td class="n bad">') == 1, "borderline rows are no differences"
     assert re.search(r"<tr><th scope=\"row\">predict</th>.*Gentoo.*Adelie.*differs</strong>", text)
@@ -218,8 +219,9 @@ def test_borderline_rows_do_not_count_as_differences(tmp_path: Path) -> None:
     borderline[[3, 5]] = True
     parity = _penguins().parity._replace(comparisons=[first._replace(borderline=borderline)])
     page = _Page(_written(tmp_path, _penguins(), parity))
-    assert f"Borderline rows: 2, of {parity.ties} near ties." in page.text
-    assert "Equal on" in page.text
+    assert f"Near ties: {parity.ties}; decided otherwise: 2." in page.text
+    assert f"Equal on {len(borderline) - 2:,} probe rows, 2 near ties aside" in page.text
+    assert "equal but for 2 near ties" in page.text
 
 
 def test_rows_of_the_callers_data_are_not_shown(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
@@ -17,7 +18,7 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, S
 import edge_infer
 from edge_infer.errors import SchemaError, UnsupportedModelError
 from edge_infer.manifest import Column
-from edge_infer_convert import convert
+from edge_infer_convert import convert, preflight
 from edge_infer_convert.demo import load_penguins, train
 from edge_infer_convert.schema import make_schema
 
@@ -207,3 +208,25 @@ def test_array_model_takes_columns_by_position() -> None:
     conversion = convert(model, data=X, name="m")
     assert conversion.manifest.inputs.style == "array"
     assert [column.name for column in conversion.manifest.inputs.columns] == ["x0", "x1", "x2"]
+
+
+class Floored(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A transformer of somebody's own, which tells nobody how many columns it takes."""
+
+    def fit(self, X: Any, y: Any = None) -> Floored:
+        self.least_ = np.asarray(X).min(axis=0)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        return np.maximum(np.asarray(X), self.least_)
+
+
+def test_own_transformer_that_refuses_the_datas_columns_is_named_with_what_to_do() -> None:
+    X, y = _frame()
+    estimator = make_pipeline(Floored(), StandardScaler(), LogisticRegression()).fit(X[["number", "count"]], y)
+    with pytest.raises(UnsupportedModelError, match=r"'floored' \(Floored\): does not take the 6 columns") as caught:
+        make_schema(estimator, X)
+    assert len(caught.value.blockers) == 1, "that it gets texts too comes of the same mistake"
+    assert "Pass data (--data) with just those columns" in str(caught.value)
+    assert [blocker.step for blocker in preflight(estimator, X).blockers] == ["floored"]
+    assert len(_columns(estimator, X[["number", "count"]])) == 2, "its own columns are taken"

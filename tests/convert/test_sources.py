@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
 from edge_infer.errors import EdgeInferError, SchemaError, UntrustedSourceError
-from edge_infer_convert import convert, load_estimator, read_sample
+from edge_infer_convert import convert, load_estimator, preflight, read_sample
 from edge_infer_convert.demo import load_penguins, train
 
 
@@ -115,6 +116,34 @@ def test_missing_module_is_named_with_a_remedy(tmp_path: Path) -> None:
         load_estimator(tmp_path / "m.pkl", trust_pickle=True)
 
 
+def test_a_module_beside_the_model_is_named_with_the_way_to_import_it(tmp_path: Path) -> None:
+    _BROKEN["missing module"](tmp_path / "m.pkl")
+    with pytest.raises(UntrustedSourceError, match="Install it, or name the folder of your own module"):
+        load_estimator(tmp_path / "m.pkl", trust_pickle=True)
+    (tmp_path / "no_such_module.py").write_text("")
+    with pytest.raises(UntrustedSourceError, match=re.escape(f"say PYTHONPATH={tmp_path} before")):
+        load_estimator(tmp_path / "m.pkl", trust_pickle=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            {"model": LogisticRegression(), "columns": ["a"]},
+            r"got a dict that holds one as 'model'.*the_dict\['model'\]",
+        ),
+        ({"weights": [1.0]}, "got a dict that holds none"),
+        ([LogisticRegression()], "got a list"),
+        (pd.DataFrame({"a": [1]}), "got a DataFrame"),
+    ],
+    ids=["dict with a model", "dict", "list", "frame"],
+)
+def test_what_is_no_estimator_is_told_as_what_it_is(given: Any, told: str) -> None:
+    for ask in (preflight, lambda given: convert(given, name="x")):
+        with pytest.raises(SchemaError, match=told):
+            ask(given)
+
+
 def test_folder_and_absent_file_are_os_errors_that_name_them(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError, match="folder"):
         load_estimator(tmp_path)
@@ -137,6 +166,14 @@ def test_sample_is_the_same_from_every_format(tmp_path: Path, suffix: str) -> No
     pd.testing.assert_frame_equal(sample, X, check_dtype=False)
 
 
+def test_absent_column_is_told_with_the_one_of_nearly_its_name(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Survived,Age\n1,2\n")
+    with pytest.raises(SchemaError, match=r"no column 'survived' to leave out; did you mean 'Survived'\?"):
+        read_sample(tmp_path / "a.csv", "survived")
+    with pytest.raises(SchemaError, match=r"no column 'age' of dates; did you mean 'Age'\?"):
+        read_sample(tmp_path / "a.csv", None, ["age"])
+
+
 def test_absent_target_column_is_told_with_the_columns_there_are(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
     with pytest.raises(SchemaError, match=r"no column 'z'.*'x', 'y'"):
@@ -145,7 +182,14 @@ def test_absent_target_column_is_told_with_the_columns_there_are(tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("a.parquet", b"not parquet"), ("a.csv", b""), ("a.csv", b'a,b\n"1,2\n3'), ("a.jsonl", b"{"), ("a.xlsx", b"x")],
+    [
+        ("a.parquet", b"not parquet"),
+        ("a.csv", b""),
+        ("a.csv", b'a,b\n"1,2\n3'),
+        ("a.jsonl", b"{"),
+        ("a.xlsx", b"x"),
+        ("a.npy", b"x"),
+    ],
 )
 def test_broken_data_file_gives_a_typed_error_that_names_it(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
@@ -157,3 +201,17 @@ def test_csv_that_is_not_utf8_gives_a_typed_error(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes("Größe\n1\n".encode("latin-1"))
     with pytest.raises(SchemaError, match=r"a\.csv"):
         read_sample(tmp_path / "a.csv")
+
+
+def test_an_array_of_objects_is_not_unpickled(tmp_path: Path) -> None:
+    import numpy as np
+
+    trace = tmp_path / "trace"
+    np.save(tmp_path / "a.npy", np.array([[_Touch(trace)]], dtype=object), allow_pickle=True)
+    with pytest.raises(SchemaError, match=r"a\.npy cannot be read as an array of numbers"):
+        read_sample(tmp_path / "a.npy")
+    assert not trace.exists()
+    np.save(tmp_path / "b.npy", np.ones((2, 3), np.float32))
+    assert read_sample(tmp_path / "b.npy").dtype == np.float32
+    with pytest.raises(SchemaError, match=r"b\.npy has no columns by name, such as 'y'"):
+        read_sample(tmp_path / "b.npy", "y")

@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, MinMaxScaler, OneHotEncoder, StandardScaler
 
 import edge_infer
-from edge_infer.errors import SchemaError
+from edge_infer.errors import SchemaError, UnsupportedModelError
 from edge_infer_convert import convert
 from tests.convert.operators.drawn import assert_converted, few, seeds
 
@@ -93,6 +93,21 @@ def test_arrays_of_times_answer_as_the_original(seed: int, unit: str) -> None:
         np.random.default_rng(seed).integers(0, 20_000, (60, 2)).astype("datetime64[D]").astype(f"datetime64[{unit}]")
     )
     assert_converted(StandardScaler().fit(days), days, rows=days[::-1])
+
+
+def _months(frame: Any) -> Any:
+    return frame.assign(joined=frame["joined"].dt.month)
+
+
+def test_parts_of_a_date_are_refused_with_what_to_write_instead() -> None:
+    X, y = dated(1)
+    prepare = make_column_transformer((FunctionTransformer(_months), ["joined"]), remainder="passthrough")
+    with pytest.raises(
+        UnsupportedModelError, match=r"'_months' cannot be traced: the parts of a date \(\.dt\)"
+    ) as caught:
+        convert(make_pipeline(prepare, LinearRegression()).fit(X, y), data=X, name="joined")
+    assert "Traced" not in str(caught.value)
+    assert "86_400_000_000" in str(caught.value)
 
 
 def test_encoded_times_durations_and_float32_are_refused() -> None:

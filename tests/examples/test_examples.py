@@ -45,6 +45,14 @@ def example(name: str, folder: Path) -> str:
     return done.stdout
 
 
+def test_dates_gives_the_answers_of_scikit_learn(tmp_path: Path) -> None:
+    """The example compares them itself."""
+    out = example("dates.py", tmp_path)
+    assert "probe rows equal → rides-1.0.0.onnx>" in out
+    answer = edge_infer.load(tmp_path / "rides-1.0.0.onnx").predict({"start": "2024-07-06T12:00:00", "degrees": 24.5})
+    assert f"a warm Saturday at noon: {answer:.1f} rides" in out
+
+
 @pytest.fixture
 def programs(tmp_path: Path) -> str:
     """A PATH on which `edge-infer` and `python3` are this Python's."""

@@ -247,7 +247,13 @@ class _Walk:
         members: tuple[Branch, ...] = (),
     ) -> Branch:
         name = path or type(estimator).__name__
-        step = Step(name, estimator, kind, reads, _width(estimator, count), members)
+        try:
+            width = _width(estimator, count)
+        except Exception as error:  # noqa: BLE001  # a transformer of the user's own may raise anything
+            others = [blocker for blocker in self.blockers if blocker.step != name]  # what this step lacks comes of it
+            self.blockers = [*others, _refused_row(name, estimator, count, error)]
+            width = count
+        step = Step(name, estimator, kind, reads, width, members)
         self.steps.append(step)
         return Branch(tuple(step.outputs()), step)
 
@@ -274,6 +280,17 @@ class _Walk:
 def _is_identity(estimator: Any) -> bool:
     """A fitted ColumnTransformer has such steps in place of "passthrough"."""
     return type(estimator) is FunctionTransformer and estimator.func is None
+
+
+def _refused_row(name: str, estimator: Any, count: int, error: Exception) -> Blocker:
+    columns = "one column" if count == 1 else f"the {count} columns"
+    reason = f"does not take {columns} that reach{'es' if count == 1 else ''} it"
+    return Blocker(
+        name,
+        type(estimator).__name__,
+        f"{reason}: {type(error).__name__}: {' '.join(str(error).split()):.200}",
+        "Pass data (--data) with just those columns that it was fitted on; --target-column leaves one out.",
+    )
 
 
 def _join(path: str, name: str) -> str:

@@ -36,11 +36,17 @@ def _table(answers: Answers, output: Output | None, place: int) -> str:
     rows = "\n".join(f'<tr><th scope="row">{isolated(a, 24)}</th>{cells[a]}</tr>' for a in labels)
     which = f", label column {place + 1}" if answers.original.shape[1] > 1 else ""
     caption = f"{escaped(answers.method)}{which}: the original’s label (down) × the converted model’s (across)"
+    apart = sum(a != b for a, b in every) if not wrong else 0
     return (
         f'<div class="wide" role="region" tabindex="0" aria-label="{caption}"><table class="confusion">'
         f'<caption>{caption}</caption><thead><tr><th scope="col">original</th>{head}</tr></thead>'
         f"\n<tbody>\n{rows}\n</tbody></table></div>"
-    )
+    ) + _ties_note(apart)
+
+
+def _ties_note(count: int) -> str:
+    """Why there are rows off the diagonal of a comparison that found no difference."""
+    return f"<p>Off the diagonal: {counted(count, 'near tie')}, where either label is right.</p>" if count else ""
 
 
 def _cell(count: int, same: bool, wrong: bool) -> str:

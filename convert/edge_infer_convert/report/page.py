@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from string import Template
+from typing import Final
 
 from edge_infer.manifest import Manifest, Metric
 from edge_infer_convert.parity import Comparison, Parity
@@ -14,6 +15,11 @@ from edge_infer_convert.report.tables import differences, outputs, probe_kinds, 
 from edge_infer_convert.report.text import counted, escaped, isolated, number, told
 
 __all__ = ["render_page"]
+
+_NEAR_TIE: Final = (
+    "In a near tie the original’s own best two scores agree within the tolerance, so that rounding decides and either "
+    "answer is right."
+)
 
 
 def render_page(name: str, manifest: Manifest, parity: Parity) -> str:
@@ -41,18 +47,21 @@ def _verdict(parity: Parity) -> str:
     if not rows or not parity.comparisons:
         return _banner("bad", "✗ Nothing was compared", "There is no row, or no method, to compare.")
     if parity.equal:
-        return _banner(
-            "good",
-            f"✓ Equal on {counted(rows, 'probe row')}",
-            "The converted model gives the original’s answers, within the tolerances below.",
-        )
-    wrong = sum(int(comparison.differs.sum()) for comparison in parity.comparisons)
+        return _equal(rows, parity.borderline_rows)
+    wrong = f"{parity.differing_rows:,} of {counted(rows, 'probe row')}"
     return _banner(
         "bad",
-        f"✗ Differs in {counted(wrong, 'answer')}",
-        f"The converted model differs from the original in {counted(wrong, 'answer')} "
-        f"on {counted(rows, 'probe row')}; no artifact was written at this precision.",
+        f"✗ Differs in {wrong}",
+        f"The converted model differs from the original in {wrong}; no artifact was written at this precision.",
     )
+
+
+def _equal(rows: int, borderline: int) -> str:
+    rest = "The converted model gives the original’s answers, within the tolerances below."
+    if not borderline:
+        return _banner("good", f"✓ Equal on {counted(rows, 'probe row')}", rest)
+    head = f"✓ Equal on {counted(rows - borderline, 'probe row')}, {counted(borderline, 'near tie')} aside"
+    return _banner("good", head, f"{rest} {_NEAR_TIE}")
 
 
 def _banner(side: str, head: str, rest: str) -> str:
@@ -102,10 +111,7 @@ def _exact(parity: Parity) -> str:
 
 
 def _near(parity: Parity, count: int) -> str:
-    return (
-        f"Borderline rows: {count:,}, of {parity.ties:,} near ties. In such a row the two best scores of the original "
-        "tie within the tolerance, so that its own label is a matter of rounding; it does not count as a difference."
-    )
+    return f"Near ties: {parity.ties:,}; decided otherwise: {count:,}. {_NEAR_TIE} They do not count as differences."
 
 
 def _rounded(parity: Parity) -> str:

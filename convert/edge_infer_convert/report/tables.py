@@ -41,18 +41,20 @@ _KINDS: Final = {
 def results(parity: Parity, parts: list[Answers | None]) -> str:
     """A line for each method: the result first."""
     rows = [_result(comparison, part) for comparison, part in zip(parity.comparisons, parts, strict=True)]
-    heads = ["Method", "Result", "Largest difference ÷ tolerance", "Tolerance", "Borderline rows"]
+    heads = ["Method", "Result", "Largest difference ÷ tolerance", "Tolerance", "Near ties decided otherwise"]
     return table("Result by method", heads, rows, "ttntn")
 
 
 def _result(comparison: Comparison, part: Answers | None) -> list[str]:
-    wrong = int(comparison.differs.sum())
+    wrong, borderline = int(comparison.differs.sum()), int(comparison.borderline.sum())
     verdict = f'<strong class="bad">differs in {counted(wrong, "row")}</strong>' if wrong else "equal"
+    if borderline and not wrong:
+        verdict = f"equal but for {counted(borderline, 'near tie')}"
     if part is None or part.share is None:
         share, tolerance = "–", "exactly equal"
     else:
         share, tolerance = _share_cell(float(part.share.max())), _tolerance(comparison)
-    return [escaped(comparison.method), verdict, share, tolerance, f"{int(comparison.borderline.sum()):,}"]
+    return [escaped(comparison.method), verdict, share, tolerance, f"{borderline:,}"]
 
 
 def _tolerance(comparison: Comparison) -> str:
@@ -96,7 +98,7 @@ def _worst(part: Answers) -> list[_Line]:
 
 
 def _unequal(part: Answers) -> list[_Line]:
-    """Labels that differ, borderline rows last."""
+    """Labels that differ, near ties last."""
     rows = [*np.flatnonzero(part.differs), *np.flatnonzero(part.borderline)][:_BY_METHOD]
     unequal = [part.original[row].astype(object) != part.converted[row].astype(object) for row in rows]
     return [_Line(int(row), int(np.argmax(at)), part) for row, at in zip(rows, unequal, strict=True)]
@@ -108,7 +110,7 @@ def _cells(line: _Line, parity: Parity, columns: list[str], digits: int) -> list
     if part.share is not None:
         share = _share_cell(float(part.share[row, place]))
     else:
-        share = '<strong class="bad">differs</strong>' if part.differs[row] else "borderline"
+        share = '<strong class="bad">differs</strong>' if part.differs[row] else "near tie"
     sides = (isolated(value_text(side[row].tolist()[place], digits), 40) for side in (part.original, part.converted))
     kind = parity.probes.kinds[row]
     return [f"{escaped(part.method)}{which}", escaped(kind), *sides, share, _inputs(parity, row, columns)]

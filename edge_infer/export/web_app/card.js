@@ -67,13 +67,17 @@ function parityLines(parity) {
       ? [`${counted(parity.rows, "probe row")} compared before the model was written`]
       : [];
   for (const [method, result] of Object.entries(parity.outputs ?? {})) {
-    const parts = [result.differing === 0 ? "all equal" : `${result.differing ?? "unknown"} differ`];
+    const same = result.borderline > 0 ? `equal but for ${counted(result.borderline, "near tie")}` : "all equal";
+    const parts = [result.differing === 0 ? same : `${result.differing ?? "unknown"} differ`];
     if (result.worst > 0) parts.push(`largest difference ${shortNumber(result.worst)}`);
     if (result.relative > 0) parts.push(`allowed ${shortNumber(result.relative)}`);
     lines.push(`${method}: ${parts.join(", ")}`);
   }
   if (typeof parity.borderline === "number" && parity.borderline > 0)
-    lines.push(`${counted(parity.borderline, "near tie")} decided otherwise`);
+    lines.push(
+      `${counted(parity.borderline, "near tie")} decided otherwise: there the original's own best two scores agree ` +
+        "within the tolerance, and either answer is right",
+    );
   if (typeof parity.proof?.trees === "number") lines.push(`${counted(parity.proof.trees, "tree")} proven node by node`);
   return lines;
 }

@@ -1,0 +1,52 @@
+"""What a model file is, told without reading it into objects: a booster's own, skops, or a pickle that must be trusted.
+
+Imports no framework, so that a wrong file is told at once.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Final
+
+from edge_infer.errors import UntrustedSourceError
+from edge_infer_convert.boosters import is_booster_file
+
+__all__ = ["SEPARATORS", "check_model_file", "is_skops"]
+
+SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
+_TABLES: Final = frozenset({*SEPARATORS, ".parquet", ".jsonl", ".ndjson", ".npy"})
+_MODELS: Final = "a fitted model: a .joblib, .pkl or .skops file, or a booster's own (.ubj, .json, .txt, .cbm)"
+
+
+def check_model_file(path: str | os.PathLike[str], *, trust_pickle: bool = False) -> None:
+    """That the file may be read as a fitted model.
+
+    Raises:
+        OSError: there is no such file, or it is a folder.
+        UntrustedSourceError: it is empty, a table or an ONNX model, or a pickle without `trust_pickle`.
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise IsADirectoryError(f"{file} is a folder; a model file is expected")
+    if not file.stat().st_size:
+        raise UntrustedSourceError(f"{file} is empty; expected {_MODELS}")
+    if file.suffix.lower() in _TABLES:
+        raise UntrustedSourceError(f"{file} is a table of data by its name; expected {_MODELS}")
+    if file.suffix.lower() == ".onnx":
+        raise UntrustedSourceError(f"{file} is an ONNX model by its name; expected {_MODELS}")
+    if not trust_pickle and not is_booster_file(file) and not is_skops(file):
+        raise UntrustedSourceError(
+            f"{file}: reading a pickle runs the code in it, which can do anything that you can do.\n"
+            "If you made this file or trust who did, say so: --trust-pickle (trust_pickle=True).\n"
+            "A safe way for next time: skops.io.dump(model, 'model.skops')."
+        )
+
+
+def is_skops(file: Path) -> bool:
+    """Whether it is a zip that holds skops' `schema.json`."""
+    if not zipfile.is_zipfile(file):
+        return False
+    with zipfile.ZipFile(file) as archive:
+        return "schema.json" in archive.namelist()

@@ -1,0 +1,57 @@
+"""What `edge-infer convert --help` says, apart from the declaration of its options."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["CONVERT_HELP", "DATA_HELP", "DATE_HELP", "PRECISION_HELP"]
+
+CONVERT_HELP: Final = """\
+Turn a fitted scikit-learn model, or a booster, into one proven ONNX file.
+
+MODEL is a fitted scikit-learn model in a joblib, pickle or skops file, or a booster's own file: XGBoost's
+.ubj or .json, LightGBM's .txt, CatBoost's .cbm or .json. The converted model is compared with the original
+on rows made for it; if an answer differs, nothing is written and the rows are shown.
+
+The own files of XGBoost and LightGBM hold no class labels, so that `predict` gives their raw numbers. For
+labels and predict_proba save the scikit-learn wrapper (XGBClassifier, LGBMClassifier) with joblib.
+
+The same model may be converted again and again into the same file. A file that holds another model is replaced with
+--force only.
+
+Example:
+
+  edge-infer convert model.joblib --data train.csv --target-column survived \\
+      --name titanic --version 1.2.0 --trust-pickle
+
+A CSV holds dates as texts: --date-column NAME reads them as the times that the model was trained on. A step may take
+them as numbers (StandardScaler …) or by a function that counts, such as days: X.astype("int64") // 86_400_000_000 of a
+datetime64[us]. Parts of a calendar (.dt.month) do not convert: make them columns before the model.
+
+--card names a TOML file of what people shall know; any of it may be left out, and none is checked:
+
+  description = "Species of penguins from four measurements."
+  license = "CC0-1.0"
+  [units]
+  bill_length_mm = "mm"
+  [descriptions]
+  bill_length_mm = "Length of the bill's upper ridge."
+  [[metrics]]
+  type = "accuracy"
+  value = 0.98
+  dataset = "held-out 20 % of the penguins"
+
+--json prints one object: file, size, name, version, task, precision, precision_reason, methods,
+missing_methods, training_rows, parity (the certificate), report, seconds (by stage), replaced (the
+release whose file stood there), stale_signature (its .sig, which no longer holds). With
+--check: ok, steps, blockers (step, estimator, reason, remedy), needs, data_needed (columns)."""
+
+DATA_HELP: Final = (
+    "Training data or some hundred rows of it: .csv, .tsv, .parquet, .jsonl or .npy. A CSV needs no header if the "
+    "model was fitted on an array."
+)
+PRECISION_HELP: Final = (
+    "float32: differences up to 1e-5 of an answer's size. float64: up to 1e-9. auto: float32 where the worst probe row "
+    "stays within a tenth of that, since other rows may be worse; else float64."
+)
+DATE_HELP: Final = "A column of dates or times in a CSV or JSON Lines, read as pandas.to_datetime does. Repeatable."
