@@ -88,6 +88,7 @@ def convert(
     estimator: Any,
     *,
     data: Any = None,
+    reference: Any = None,
     name: str,
     version: str = "1.0.0",
     output: str | os.PathLike[str] | None = None,
@@ -104,6 +105,8 @@ def convert(
         estimator: a fitted estimator or Pipeline, with or without a ColumnTransformer.
         data: the training data without the target, or some hundred rows of it (DataFrame or 2-D array). Tells
             kinds, categories and ranges, and makes the reference for drift; no row of it is stored.
+        reference: some hundred rows that it was not fitted on, as `data`: they make the reference instead, and
+            scores are watched too, which would mislead if they came from training rows.
         name, version: letters, digits, `.`, `_`, `-`; the version is free text of these.
         release: a number that grows with each published artifact of this name.
         precision: "auto": float32 where the worst probe row takes at most a tenth of its tolerance (1e-5), else
@@ -124,7 +127,7 @@ def convert(
     clock = _Clock(progress)
     with readings_kept():
         with clock.stage("schema", type(estimator).__name__):
-            schema = make_schema(estimator, data)
+            schema = make_schema(estimator, data, reference)
             schema = schema if card is None else schema.told(read_card(card, schema.columns))
             rows = _training_rows(schema, strict_privacy)
         proven = _prove(schema, precision, report, name, clock)

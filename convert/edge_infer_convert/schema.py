@@ -63,6 +63,7 @@ class Schema(NamedTuple):
     original: Original
     missing: dict[int, Any]
     sample: Any  # a DataFrame or array with these columns only, or None
+    held_out: Any = None  # rows that it was not fitted on, as the sample, or None
     card: Card = Card()  # what the author tells of the model; the columns hold what is told of them
 
     def told(self, card: Card) -> Schema:
@@ -70,11 +71,12 @@ class Schema(NamedTuple):
         return self._replace(columns=card.on(self.columns), card=card)
 
 
-def make_schema(estimator: Any, data: Any = None) -> Schema:
+def make_schema(estimator: Any, data: Any = None, held_out: Any = None) -> Schema:
     """Find the schema of a fitted estimator.
 
     Args:
         data: the training data without the target, or some hundred rows of it: a DataFrame or a 2-D array.
+        held_out: rows that it was not fitted on, for the reference.
 
     Raises:
         SchemaError: not fitted, or neither data nor steps tell what is needed.
@@ -96,7 +98,10 @@ def make_schema(estimator: Any, data: Any = None) -> Schema:
     asked = _asked(original, _strict(plan))
     original = original.with_columns(asked)
     style = "texts" if flat else "columns" if named else "array"
-    return Schema(style, asked, plan, original, missing, sample)
+    others = _texts(held_out) if flat else _sample(held_out, names, named)
+    others = None if others is None else _chosen(others, used)
+    _check_sample(original, others)
+    return Schema(style, asked, plan, original, missing, sample, others)
 
 
 def planned(estimator: Any, data: Any = None) -> tuple[Plan, list[Blocker]]:

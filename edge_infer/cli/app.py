@@ -232,6 +232,14 @@ def _convert(
         str, typer.Argument(metavar="MODEL", help="A .joblib, .pkl, .skops, .ubj, .json, .txt or .cbm file.")
     ],
     data: Annotated[str | None, typer.Option("--data", metavar="FILE", help=DATA_HELP)] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            "--reference",
+            metavar="FILE",
+            help="Rows it was not trained on, that devices compare theirs with; as --data.",
+        ),
+    ] = None,
     target_column: Annotated[
         str | None, typer.Option("--target-column", metavar="NAME", help="A column of the data to leave out.")
     ] = None,
@@ -280,6 +288,7 @@ def _convert(
         convert.run(
             model=model,
             data=sample,
+            reference=DataFile(reference, target_column, date_column or ()),
             name=name,
             version=version,
             release=release,

@@ -22,6 +22,7 @@ def run(
     *,
     model: str,
     data: DataFile,
+    reference: DataFile,
     name: str | None,
     version: str,
     release: int,
@@ -37,13 +38,14 @@ def run(
     """The command; its exit code."""
     name = name if name is not None else _name_of(Path(model))
     target = Path(output if output is not None else f"{name}-{version}.onnx")
-    _check_files((model, data.path, card), target, report)
+    _check_files((model, data.path, reference.path, card), target, report)
     with needs_converter("edge-infer convert"):
         from edge_infer_convert.arguments import check_arguments
         from edge_infer_convert.model_files import check_model_file
     check_arguments(name, version, precision)
     check_model_file(model, trust_pickle=trust_pickle)
     data.check()
+    reference.check()
     before = standing(target, name, force=force)
     told = None if card is None else read_card_file(card)
     with Progress() as progress:
@@ -57,6 +59,7 @@ def run(
         conversion = convert(
             estimator,
             data=data.read_for(estimator, sample),
+            reference=reference.read_for(estimator, reference.read()),
             name=name,
             version=version,
             release=release,

@@ -288,3 +288,67 @@ def test_errors_of_numbers_are_scikit_learns(pairs: list[tuple[float, float]]) -
     answers, outcomes = zip(*pairs, strict=True)
     assert found.mae == pytest.approx(mean_absolute_error(outcomes, answers), rel=1e-9)
     assert found.rmse == pytest.approx(root_mean_squared_error(outcomes, answers), rel=1e-9)
+
+
+# --- the reference ----------------------------------------------------------------------
+
+
+def test_scores_are_profiled_of_held_out_rows_alone() -> None:
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.ensemble import RandomForestClassifier
+
+    from edge_infer.artifact import parse_artifact
+    from edge_infer.manifest import KEY_REFERENCE
+    from edge_infer.monitor.profile import parse_reference
+    from edge_infer_convert import convert
+
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    X = X.iloc[:, :5]
+    forest = RandomForestClassifier(20, random_state=0).fit(X[:300], y[:300])
+    plain, held = (
+        parse_reference(parse_artifact(made.data).facts.metadata[KEY_REFERENCE])
+        for made in (
+            convert(forest, data=X[:300], name="m"),
+            convert(forest, data=X[:300], reference=X[300:], name="m"),
+        )
+    )
+    assert (plain.rows, set(plain.answers)) == (300, {"predict"})
+    assert (held.rows, set(held.answers)) == (269, {"predict", "predict_proba"})
+    first, second = held.answers["predict_proba"]
+    scores = forest.predict_proba(X[300:])[:, 1]
+    edges = [-np.inf, *(second.edges or ()), np.inf]
+    assert list(second.counts) == pd.cut(scores, edges, right=False).value_counts().tolist()
+    assert sum(first.counts) == 269
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda d: d["columns"]["a"].update(counts=[1]), r"\$\.columns\.a\.counts: expected 3 counts"),
+        (lambda d: d["columns"]["a"].update(edges=[1, 0]), "ascend"),
+        (lambda d: d["columns"]["a"].update(missing=-1), r"\$\.columns\.a\.missing"),
+        (lambda d: d["columns"]["b"]["categories"].update(x=True), r"\$\.columns\.b\.categories\.x"),
+        (lambda d: d["answers"].update(other={}), "expected one of predict"),
+        (lambda d: d.pop("rows"), "rows"),
+        (lambda d: d["columns"]["a"].update(counts=[1, 2, 1 << 60]), "at most"),
+    ],
+    ids=["counts", "edges", "missing", "category", "method", "rows", "huge"],
+)
+def test_a_hostile_reference_is_refused_with_its_place(change: Callable[[Any], object], told: str) -> None:
+    import json
+
+    from edge_infer.errors import FormatError
+    from edge_infer.monitor.profile import parse_reference
+
+    document: dict[str, Any] = {
+        "rows": 6,
+        "columns": {
+            "a": {"missing": 0, "edges": [0, 1.5], "counts": [1, 2, 3], "later": "passed over"},
+            "b": {"missing": 1, "categories": {"x": 5}, "rare": 0},
+        },
+        "answers": {"predict": {}, "predict_proba": [{"edges": [], "counts": [6]}]},
+    }
+    assert parse_reference(json.dumps(document).encode()).columns["b"].categories == ("x",)
+    change(document)
+    with pytest.raises(FormatError, match=told):
+        parse_reference(json.dumps(document).encode())
