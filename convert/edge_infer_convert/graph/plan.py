@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -249,6 +250,8 @@ class _Walk:
         name = path or type(estimator).__name__
         try:
             width = _width(estimator, count)
+        except NotFittedError:
+            raise  # the whole is told to be fitted
         except Exception as error:  # noqa: BLE001  # a transformer of the user's own may raise anything
             others = [blocker for blocker in self.blockers if blocker.step != name]  # what this step lacks comes of it
             self.blockers = [*others, _refused_row(name, estimator, count, error)]
