@@ -22,8 +22,9 @@ and environment say from where.
 
 Example:
 
-  edge-infer bundle titanic-1.2.0.onnx --platform linux-aarch64 --key release.key.pub -o bundle
-  sh bundle/install.sh          (on the device, from a stick that may be read-only)
+  edge-infer bundle titanic-1.2.0.onnx --platform linux-aarch64 \\
+    --key release.key.pub -o bundle
+  sh bundle/install.sh     (on the device, from a stick that may be read-only)
 
 --json prints one object: folder, platform, python, version, own (where edge-infer's wheel is
 from), extras, models, keys (fingerprints), sizes (bytes by file), size, digest (the sha256 of

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from edge_infer.cli.answering import answer, chosen_methods, default_methods
-from edge_infer.cli.console import dumps, is_terminal, printable, write
+from edge_infer.cli.console import dumps, is_terminal, printable, say, write
 from edge_infer.cli.documents import InputTextError, Request, parse_json, parse_lines, request_of
 from edge_infer.cli.output_file import check_output
 from edge_infer.errors import InputError, UsageError
@@ -84,7 +84,7 @@ def _standard_input() -> bytes:
     if sys.stdin is None:
         raise InputTextError("standard input is closed; give INPUT as JSON text or a file")
     if sys.stdin.isatty():
-        print("reading JSON or CSV from the terminal; Ctrl-D ends it", file=sys.stderr)
+        say("reading JSON or CSV from the terminal; Ctrl-D ends it")
     return sys.stdin.buffer.read()
 
 

@@ -6,7 +6,7 @@ import math
 import sys
 from typing import Any
 
-from edge_infer.cli.console import dumps, printable, wrapped, write
+from edge_infer.cli.console import dumps, printable, say, wrapped, write
 from edge_infer.errors import UpdateError, UsageError
 from edge_infer.store import Store
 from edge_infer.store.trial import Terms
@@ -61,15 +61,15 @@ def run(
 def _show(found: list[Updated], store: Store) -> None:
     for each in found:
         if each.error is None:
-            write(f"{_named(each.name, each.version)}  {wrapped(_what(each), 2)}")
+            write(wrapped(f"{_named(each.name, each.version)}  {_what(each)}", 2))
         else:
             sys.stdout.flush()
-            print(f"error: {_named(each.name, each.version)}: {printable(each.reason)}", file=sys.stderr, flush=True)
+            say(f"error: {_named(each.name, each.version)}: {printable(each.reason)}")
         if each.halted:
             told = f"{each.before}, which is active, was halted by its publisher: edge-infer rollback {each.name}"
             write(f"  {wrapped(told, 2)}")
     if not found:
-        write(f"no model is installed in {store.folder}; edge-infer update NAME installs one")
+        write(wrapped(f"no model is installed in {store.folder}; edge-infer update NAME installs one", 2))
 
 
 def _what(updated: Updated) -> str:
