@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect as signatures
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape as literal
 
 from edge_infer.cli import panels
+from edge_infer.cli.choices import completed, one_of
 from edge_infer.cli.completion import models
 from edge_infer.cli.options import PREDICT, STREAM, Argument, Command, Option
 
@@ -46,7 +48,7 @@ app = typer.Typer(
 
 
 #: `bench --method`.
-BenchMethod = Literal["predict", "predict_proba", "decision_function", "score_samples", "transform"]
+_BENCH_METHODS = ("predict", "predict_proba", "decision_function", "score_samples", "transform")
 _METHOD_HELP = (
     "What to ask: predict, predict_proba, decision_function, score_samples or transform. Left out: predict (or what "
     "there is)."
@@ -109,11 +111,16 @@ def _argument(argument: Argument) -> signatures.Parameter:
 
 
 def _option(option: Option) -> signatures.Parameter:
-    info = typer.Option(*option.flags, help=literal(option.help), metavar=option.metavar)
+    limits = _limits(option.choices) if option.choices else {}
+    info = typer.Option(*option.flags, help=literal(option.help), metavar=option.metavar, **limits)
     if option.kind == "flag":
         return _parameter(option.name, bool, info, False)
-    kind: Any = Literal[option.choices] if option.choices else str
-    return _parameter(option.name, Optional[kind], info, None, optional=True)  # noqa: UP045
+    return _parameter(option.name, str | None, info, None, optional=True)
+
+
+def _limits(choices: Sequence[str]) -> dict[str, Any]:
+    """What makes typer take these words only, and the shell complete them."""
+    return {"callback": one_of(choices), "autocompletion": completed(choices)}
 
 
 def _parameter(name: str, kind: Any, info: Any, default: Any, *, optional: bool = False) -> signatures.Parameter:
@@ -336,8 +343,8 @@ def _bench(
         str | None, typer.Option("--data", metavar="FILE", help="Rows to ask with: JSON or CSV, as predict reads them.")
     ] = None,
     method: Annotated[
-        BenchMethod | None,
-        typer.Option("--method", "-m", metavar="METHOD", help=_METHOD_HELP),
+        str | None,
+        typer.Option("--method", "-m", metavar="METHOD", help=_METHOD_HELP, **_limits(_BENCH_METHODS)),
     ] = None,
     seconds: Annotated[float, typer.Option("--seconds", metavar="S", help="Time of each measurement.")] = 1.0,
     vs: Annotated[

@@ -28,6 +28,7 @@ __all__ = [
     "rollback",
     "status",
     "terms_of",
+    "trial_note",
     "trust",
 ]
 
@@ -79,7 +80,7 @@ def install(
 
 
 def _installed(found: Installed, trial: Terms | None) -> None:
-    what = _DONE[found.action] + (_trial_note(found.on_trial, wanted=trial) if found.action == "install" else "")
+    what = _DONE[found.action] + (trial_note(found.on_trial, wanted=trial) if found.action == "install" else "")
     verdict = f" ({found.verdict} with the release before)" if found.verdict and found.changes else ""
     write(wrapped(f"{found.name}@{found.release.version}  {what}{verdict}", 2))
     for change in found.changes:
@@ -158,7 +159,7 @@ def activate(
 ) -> int:
     store, name = Store(identity=identity), reference.partition("@")[0]
     release = store.activate(reference, allow_breaking=allow_breaking, allow_older=allow_older, trial=trial)
-    return _told(name, release, "active" + _trial_note(store.state(name).trial is not None, wanted=trial), json)
+    return _told(name, release, "active" + trial_note(store.state(name).trial is not None, wanted=trial), json)
 
 
 def mark_good(*, name: str, json: bool) -> int:
@@ -235,7 +236,7 @@ def revoke(*, fingerprint: str, json: bool) -> int:
 # --- what is shown ----------------------------------------------------------------------
 
 
-def _trial_note(on_trial: bool, *, wanted: Terms | None) -> str:
+def trial_note(on_trial: bool, *, wanted: Terms | None) -> str:
     if on_trial:
         return " on trial; edge-infer mark-good confirms it"
     return "" if wanted is None else " without a trial: there is no release before it to go back to"

@@ -36,7 +36,7 @@ the device's clock, or of the last update if that is later: a device without a c
 
 Needs the extra `update`. --json prints one object: store, from, channel, checked, kind and reason
 (where the repository was refused: root, signature, expired, older, mixed, endless, oversized, absent,
-unsafe or unreachable), models (a list of: name, action, version, before, reason, kind, halted).
+unsafe or unreachable), models (a list of: name, action, version, before, reason, kind, halted, on_trial).
 action is installed, available (with --check), current, absent or failed."""
 
 

@@ -32,7 +32,7 @@ from edge_infer.store.admission import note_unsigned, standing_refusal
 from edge_infer.store.files import Files
 from edge_infer.store.names import check_name
 from edge_infer.store.state import State, brief
-from edge_infer.store.store import Store, StoreWarning
+from edge_infer.store.store import Installed, Store, StoreWarning
 from edge_infer.store.trial import Terms
 from edge_infer.store.trust import trusted_keys, vouched_for
 from edge_infer.store.updates import (
@@ -71,7 +71,7 @@ class Updated(NamedTuple):
     action: "installed" (it is active), "available" (it would be: nothing was to be changed), "current" (nothing to do),
     "absent" (not published in the channel), or "failed"; version: that of the release that was taken or tried, else
     the active one; before: the active version before; reason: why nothing was done; halted: the active release was
-    halted by its publisher; error: of "failed".
+    halted by its publisher; error: of "failed"; on_trial: it is installed, and goes back unless it is confirmed.
     """
 
     name: str
@@ -81,6 +81,7 @@ class Updated(NamedTuple):
     reason: str = ""
     halted: bool = False
     error: EdgeInferError | None = None
+    on_trial: bool = False
 
 
 def update(
@@ -268,10 +269,12 @@ class _Run:
             if choice.release is None:
                 return Updated(name, "current", before, before, choice.reason, halted)
             version = choice.release.version
-            self._take(name, state, choice.release)
+            on_trial = self._take(name, state, choice.release)
         except EdgeInferError as error:
             return Updated(name, "failed", version, before, str(error), halted, error)
-        return Updated(name, "available" if self._check else "installed", version, before, "", halted and self._check)
+        if self._check:
+            return Updated(name, "available", version, before, halted=halted)
+        return Updated(name, "installed", version, before, on_trial=on_trial)
 
     def _state(self, name: str) -> State | None:
         try:
@@ -288,25 +291,27 @@ class _Run:
     def _takes_part(self, name: str, release: IndexedRelease) -> bool:
         return in_share(this_device(self._store.files), name, release.version, release.share)
 
-    def _take(self, name: str, state: State | None, release: IndexedRelease) -> None:
-        """Download and install a release; the health gate is the store's. Raises EdgeInferError."""
+    def _take(self, name: str, state: State | None, release: IndexedRelease) -> bool:
+        """Download and install a release; the health gate is the store's; whether it is on trial. Raises
+        EdgeInferError."""
         model, signature = self._remote.files(self._channel, release)
         circumstances = self._circumstances(state)
         self._refuse_again(state, release, model.digest, circumstances)
         if self._check:
-            return
+            return False
         try:
             bundle = self._signature(signature)
             self.unfinished.add(model.digest)
             data = download(self._store.files, self._source, self._deadline, model)
             self.unfinished.discard(model.digest)
-            self._install(name, release, data, bundle)
+            installed = self._install(name, release, data, bundle)
         except _BLAMED as error:
             self._known = self._known.having(Refused(model.digest, circumstances, str(error)))
             drop_partials(self._store.files, [model.digest])
             keep_known(self._store.files, self._known)
             raise
         drop_partials(self._store.files, [model.digest])
+        return installed.on_trial
 
     def _signature(self, target: Target | None) -> bytes | None:
         """Where the store trusts keys, so that it asks for one."""
@@ -314,7 +319,7 @@ class _Run:
             return None
         return self._remote.read(target, LIMITS.signature_bytes)
 
-    def _install(self, name: str, release: IndexedRelease, data: bytes, signature: bytes | None) -> None:
+    def _install(self, name: str, release: IndexedRelease, data: bytes, signature: bytes | None) -> Installed:
         try:
             vouched_for(self._store.files, data, None, signature)  # before anything looks into the file
         except SignatureError as error:
@@ -328,7 +333,7 @@ class _Run:
                 f"{manifest.name}@{manifest.version} (release {manifest.release}); tell the publisher",
             )
         breaking, trial = self._terms
-        self._store.install(data, allow_breaking=breaking, signature=signature, trial=trial)
+        return self._store.install(data, allow_breaking=breaking, signature=signature, trial=trial)
 
     # --- what was refused before ---
 

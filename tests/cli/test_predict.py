@@ -250,3 +250,12 @@ def test_extra_columns_and_bom_and_no_rows_are_fine(run: Run, classifier: Path, 
 def test_a_matrix_needs_no_header(run: Run, plain: Path, tmp_path: Path) -> None:
     assert csv_answers(run, plain, tmp_path, "2,1\n4,0\n").out == "1.5\n0.25\n"
     assert csv_answers(run, plain, tmp_path, "a,b\n4,0\n").out == "0.25\n"
+
+
+@pytest.mark.parametrize("command", ["predict", "stream", "bench"])
+def test_a_method_that_is_none_is_told_in_plain_words(command: str, run: Run, classifier: Path) -> None:
+    ran = run(command, classifier, "-m", "proba")
+    assert ran.code == 2
+    assert "Value error" not in ran.err
+    assert "expected predict, predict_proba," in ran.err
+    assert "got 'proba'" in " ".join(ran.err.replace("│", " ").split())
