@@ -18,6 +18,7 @@ __all__ = ["read_input", "run"]
 
 _CSV = {".csv": None, ".tsv": "\t"}
 _LINES = (".jsonl", ".ndjson")
+_FILES = (".json", *_LINES, *_CSV)
 
 
 def run(*, model: str, data: str, method: str | None, json: bool, output: str | None, identity: str | None) -> int:
@@ -65,11 +66,11 @@ def read_input(data: str, inputs: Inputs, name: str = "INPUT") -> Request:
     if data == "-":
         return _sniffed(_standard_input(), inputs)
     suffix = os.path.splitext(data)[1].lower()
-    if suffix not in (".json", *_LINES, *_CSV):
+    if suffix not in _FILES:
         also = ', or with " for one text' if texts else ""
         raise UsageError(
             f"{name}: expected JSON text (it begins with {{ or [{also}), a .json, .jsonl, .csv or .tsv file, or - for "
-            f"standard input; got {data!r:.80}"
+            f"standard input; got {data!r:.80}{_near(data)}"
         )
     with open(data, "rb") as file:
         text = file.read()
@@ -78,6 +79,17 @@ def read_input(data: str, inputs: Inputs, name: str = "INPUT") -> Request:
     if suffix in _LINES:
         return parse_lines(text, data, texts=texts)
     return request_of(parse_json(text, data), data, texts=texts)
+
+
+def _near(data: str) -> str:
+    """A hint at a file that may have been meant. What was given may be any text, and too long for a path."""
+    from edge_infer.cli.failure import similar_file
+
+    try:
+        near = similar_file(data, _FILES)
+    except (OSError, ValueError):
+        return ""
+    return "" if near is None else f" (did you mean {near!r}?)"
 
 
 def _standard_input() -> bytes:
