@@ -8,6 +8,7 @@ import typer
 
 from edge_infer.cli import panels
 from edge_infer.cli.app import Json, app, folded
+from edge_infer.cli.completion import platforms
 
 _BUNDLE_HELP = """\
 Make a folder that installs edge-infer and models on a device with no network.
@@ -33,8 +34,10 @@ SHA256SUMS, to compare on the device by hand)."""
 
 @app.command("bundle", rich_help_panel=panels.BRING, help=folded(_BUNDLE_HELP))
 def _bundle(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Models: .onnx or .onnx.age files.")],
-    platform: Annotated[str, typer.Option("--platform", help="linux-x86_64 or linux-aarch64.")],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL", help="Models: .onnx or .onnx.age files.")],
+    platform: Annotated[
+        str, typer.Option("--platform", help="linux-x86_64 or linux-aarch64.", autocompletion=platforms)
+    ],
     output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="The folder to make.")],
     python: Annotated[str, typer.Option("--python", metavar="VERSION", help="The device's Python.")] = "3.11",
     key: Annotated[

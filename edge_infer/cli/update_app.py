@@ -46,7 +46,7 @@ def _update(
         str, typer.Option("--from", metavar="DIR|URL", help="The repository: a folder, or an http(s) address.")
     ],
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME...]", help="Models, installed or not. Left out: all.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Models, installed or not. Left out: all.")
     ] = None,
     root: Annotated[
         str | None, typer.Option("--root", metavar="ROOT.json", help="The root metadata to trust, the first time.")

@@ -121,3 +121,14 @@ def test_examples_in_help_fit_80_columns(command: str, text: str) -> None:
     """The panel takes a column on either side."""
     examples = [line for line in text.split("\n") if re.match(" +", line)]
     assert all(len(line) <= 78 for line in examples)
+
+
+def test_the_line_of_usage_tells_what_may_be_repeated_in_one_way() -> None:
+    commands = [whole_app()]
+    while commands:
+        command = commands.pop()
+        commands += list(getattr(command, "commands", {}).values())
+        for parameter in command.params:
+            if parameter.param_type_name == "argument":
+                assert "..." not in (parameter.metavar or "")
+                assert not (parameter.metavar or "").startswith("[")
