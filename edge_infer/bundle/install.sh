@@ -1,17 +1,22 @@
 #!/bin/sh
-# Installs edge-infer @VERSION@ and the models of this folder, with no network; run again, it upgrades.
+# Installs edge-infer @VERSION@ and the models of this folder, with no network;
+# run again, it upgrades.
 #
 #   sh install.sh [--prefix DIR] [--home DIR] [--python FILE] [--identity FILE]
 #
-#   --prefix    where the programs go (root: /opt/edge-infer; others: ~/.local/opt/edge-infer)
-#   --home      where the models are kept (left out: as in the run before, or EDGE_INFER_HOME, or for root
-#               /var/lib/edge-infer, for others edge-infer's folder of your data)
+#   --prefix    where the programs go (root: /opt/edge-infer; others:
+#               ~/.local/opt/edge-infer)
+#   --home      where the models are kept (left out: as in the run before, or
+#               EDGE_INFER_HOME, or for root /var/lib/edge-infer, for others
+#               edge-infer's folder of your data)
 #   --python    the Python @PYTHON@ to use (left out: python@PYTHON@ or python3)
 #   --identity  the secret that opens encrypted models
 #
-# In turn: every file against SHA256SUMS; a Python that fits; a new virtual environment beside the one that is in use;
-# the keys; the models, whose golden rows are replayed on this machine; one answer. Only then is the new environment
-# the one in use. A run that fails takes the new environment away again; models that it installed by then stay.
+# In turn: every file against SHA256SUMS; a Python that fits; a new virtual
+# environment beside the one that is in use; the keys; the models, whose golden
+# rows are replayed on this machine; one answer. Only then is the new environment
+# the one in use. A run that fails takes the new environment away again; models
+# that it installed by then stay.
 set -eu
 umask 022
 export LC_ALL=C
@@ -25,7 +30,7 @@ absolute() { case $1 in /*) printf '%s' "$1" ;; *) printf '%s/%s' "$(pwd)" "$1" 
 prefix='' store='' python='' identity=''
 while [ $# -gt 0 ]; do
     case $1 in
-    --help | -h) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --help | -h) sed -n '2,19s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --prefix | --home | --python | --identity) if [ -z "${2:-}" ]; then usage "$1 needs a value"; fi ;;
     *) usage "unknown argument: $1" ;;
     esac
@@ -112,7 +117,7 @@ pip=$(echo wheels/pip-*.whl)
     --no-cache-dir --no-index --find-links wheels --only-binary :all: --require-hashes --requirement requirements.txt ||
     fail "the wheels could not be installed"
 chmod 755 "$new"
-say "$("$new/bin/edge-infer" --version), $(du -sk "$new" | cut -f1) KiB"
+say "$("$new/bin/edge-infer" --version), $(($(du -sk "$new" | cut -f1) / 1024)) MiB"
 
 # --- keys, models, an answer ---
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect as signatures
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape as literal
 
 from edge_infer.cli import panels
+from edge_infer.cli.choices import completed, one_of
 from edge_infer.cli.completion import models
 from edge_infer.cli.convert_help import CONVERT_HELP, DATA_HELP, DATE_HELP, PRECISION_HELP
 from edge_infer.cli.options import PREDICT, STREAM, Argument, Command, Option
@@ -47,7 +49,7 @@ app = typer.Typer(
 
 
 #: `bench --method`.
-BenchMethod = Literal["predict", "predict_proba", "decision_function", "score_samples", "transform"]
+_BENCH_METHODS = ("predict", "predict_proba", "decision_function", "score_samples", "transform")
 _METHOD_HELP = (
     "What to ask: predict, predict_proba, decision_function, score_samples or transform. Left out: predict (or what "
     "there is)."
@@ -111,11 +113,16 @@ def _argument(argument: Argument) -> signatures.Parameter:
 
 
 def _option(option: Option) -> signatures.Parameter:
-    info = typer.Option(*option.flags, help=literal(option.help), metavar=option.metavar)
+    limits = _limits(option.choices) if option.choices else {}
+    info = typer.Option(*option.flags, help=literal(option.help), metavar=option.metavar, **limits)
     if option.kind == "flag":
         return _parameter(option.name, bool, info, False)
-    kind: Any = Literal[option.choices] if option.choices else str
-    return _parameter(option.name, Optional[kind], info, None, optional=True)  # noqa: UP045
+    return _parameter(option.name, str | None, info, None, optional=True)
+
+
+def _limits(choices: Sequence[str]) -> dict[str, Any]:
+    """What makes typer take these words only, and the shell complete them."""
+    return {"callback": one_of(choices), "autocompletion": completed(choices)}
 
 
 def _parameter(name: str, kind: Any, info: Any, default: Any, *, optional: bool = False) -> signatures.Parameter:
@@ -197,7 +204,7 @@ Measure a model on this machine, and find the options that suit it.
 It times single calls (p50 to p99.9 and a histogram), rows a second by batch size and threads, a
 fresh process to its first answer, and its memory. Calls are given the file's golden rows, or those
 of --data. With --vs the original is asked the same rows first: where answers differ, nothing is
-measured, and the exit code is 1.
+measured, and the exit code is 1. A ratio marked ~ rests on fewer than 30 calls: give more --seconds.
 
 --tune searches threads, spinning, chunk_bytes and, of large ensembles of trees, split_rows. What is
 at least 5% faster here, with equal answers, is recorded in your configuration folder for this very
@@ -337,8 +344,8 @@ def _bench(
         str | None, typer.Option("--data", metavar="FILE", help="Rows to ask with: JSON or CSV, as predict reads them.")
     ] = None,
     method: Annotated[
-        BenchMethod | None,
-        typer.Option("--method", "-m", metavar="METHOD", help=_METHOD_HELP),
+        str | None,
+        typer.Option("--method", "-m", metavar="METHOD", help=_METHOD_HELP, **_limits(_BENCH_METHODS)),
     ] = None,
     seconds: Annotated[float, typer.Option("--seconds", metavar="S", help="Time of each measurement.")] = 1.0,
     vs: Annotated[

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
+from edge_infer.artifact import is_bare_name
 from edge_infer.bundle import Bundle, SingleFile, make_bundle, make_single_file, target_of
 from edge_infer.cli.console import dumps, wrapped, write
+from edge_infer.errors import UsageError
 
 __all__ = ["run"]
 
@@ -25,6 +27,8 @@ def run(
     json: bool,
 ) -> int:
     """The command; its exit code."""
+    for model in models:
+        _check_is_file(model)
     make = make_single_file if single_file else make_bundle
     made = make(
         output,
@@ -43,6 +47,14 @@ def run(
     else:
         _show(made)
     return 0
+
+
+def _check_is_file(model: str) -> None:
+    """A name in the store is the way of most other commands."""
+    if is_bare_name(model) and not os.path.exists(model):
+        raise UsageError(
+            f"{model}: a bundle takes files, not names in the store; give the .onnx or .onnx.age file of the model"
+        )
 
 
 def _object(made: Bundle | SingleFile) -> dict[str, object]:

@@ -8,6 +8,7 @@ import typer
 
 from edge_infer.cli import panels
 from edge_infer.cli.app import Json, app, folded
+from edge_infer.cli.completion import platforms
 
 _BUNDLE_HELP = """\
 Make a folder that installs edge-infer and models on a device with no network.
@@ -27,8 +28,9 @@ and environment say from where.
 
 Example:
 
-  edge-infer bundle titanic-1.2.0.onnx --platform linux-aarch64 --key release.key.pub -o bundle
-  sh bundle/install.sh          (on the device, from a stick that may be read-only)
+  edge-infer bundle titanic-1.2.0.onnx --platform linux-aarch64 \\
+      --key release.key.pub -o bundle
+  sh bundle/install.sh     (on the device, from a stick that may be read-only)
   edge-infer bundle titanic-1.2.0.onnx --platform linux-aarch64 --single-file \\
       -o titanic.pex
   ./titanic.pex predict titanic '{"age": 29, "sex": "female"}'
@@ -41,8 +43,10 @@ extras, names, size, digest (the file's sha256)."""
 
 @app.command("bundle", rich_help_panel=panels.BRING, help=folded(_BUNDLE_HELP))
 def _bundle(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Models: .onnx or .onnx.age files.")],
-    platform: Annotated[str, typer.Option("--platform", help="linux-x86_64 or linux-aarch64.")],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL", help="Models: .onnx or .onnx.age files.")],
+    platform: Annotated[
+        str, typer.Option("--platform", help="linux-x86_64 or linux-aarch64.", autocompletion=platforms)
+    ],
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="DIR", help="The folder to make; with --single-file the file.")
     ],

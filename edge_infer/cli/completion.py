@@ -1,8 +1,8 @@
-"""What the shell completes: names in the store. Where none fits, the shell offers files by itself."""
+"""What the shell completes: platforms, and names in the store. Where none fits, the shell offers files by itself."""
 
 from __future__ import annotations
 
-__all__ = ["models", "releases"]
+__all__ = ["models", "platforms", "releases"]
 
 
 def models(incomplete: str) -> list[str]:
@@ -16,6 +16,13 @@ def models(incomplete: str) -> list[str]:
 def releases(incomplete: str) -> list[str]:
     """Installed releases, as NAME@VERSION."""
     return [each for there in _releases().values() for each in there if each.startswith(incomplete)]
+
+
+def platforms(incomplete: str) -> list[str]:
+    """What `bundle --platform` takes."""
+    from edge_infer.bundle.targets import PLATFORMS
+
+    return [each for each in PLATFORMS if each.startswith(incomplete)]
 
 
 def _releases() -> dict[str, list[str]]:

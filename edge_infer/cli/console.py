@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 __all__ = [
     "WIDTH",
@@ -16,6 +17,7 @@ __all__ = [
     "is_terminal",
     "plain_grid",
     "printable",
+    "say",
     "show_grid",
     "width",
     "wrapped",
@@ -23,6 +25,15 @@ __all__ = [
 ]
 
 WIDTH = 80  # columns of plain output
+_WIDEST: Final = 100  # columns that prose is folded to on a wider terminal
+_LEAST: Final = 20
+
+#: What no line is broken in: `…`, and a command with the options, NAMES and files that follow.
+_COMMAND: Final = re.compile(
+    r"`[^`]+`|(?<!\S)edge-infer [a-z-]+(?: (?:-\S+(?: \d\S*)?|[A-Z]{2}\S*|\S+[./@]\S+))*"
+    r"|(?:python -m )?pip install (?:-\S+ )*\S+"
+)
+_GLUE: Final = "\0"  # stands for a blank that no line ends at; `printable` text has none
 
 #: Control characters but the line's end; embeddings, overrides and isolates of direction (Unicode Standard Annex 9).
 _UNSAFE = {
@@ -99,14 +110,34 @@ def width(text: str) -> int:
 
 
 def wrapped(text: str, indent: int, room: int = WIDTH) -> str:
-    """Paragraphs folded to `room` columns, all lines but the first indented."""
+    """Paragraphs folded to `room` columns, all lines but the first indented. Commands and options stay whole."""
+    lines = [line for paragraph in printable(text).split("\n") for line in _folded(paragraph, room - indent, cut=True)]
+    return ("\n" + " " * indent).join(lines)
+
+
+def _folded(paragraph: str, room: int, *, cut: bool) -> list[str]:
+    """Lines that go on under the paragraph's own indent; cut: a word longer than a line is broken too."""
     import textwrap
 
-    lines: list[str] = []
-    for paragraph in printable(text).split("\n"):
-        lead = paragraph[: len(paragraph) - len(paragraph.lstrip())]
-        lines += textwrap.wrap(paragraph, max(20, room - indent), subsequent_indent=lead, drop_whitespace=True) or [""]
-    return ("\n" + " " * indent).join(lines)
+    lead = paragraph[: len(paragraph) - len(paragraph.lstrip())]
+    glued = _COMMAND.sub(lambda command: command[0].replace(" ", _GLUE), paragraph)
+    lines = textwrap.wrap(
+        glued, max(_LEAST, room), subsequent_indent=lead, break_long_words=cut, break_on_hyphens=False
+    )
+    return [line.replace(_GLUE, " ") for line in lines] or [""]
+
+
+def say(text: str) -> None:
+    """Lines on standard error. A terminal gets them folded at words, but for those with a gap of two blanks: rows of a
+    table, and commands to copy. A file or pipe gets them as they are, for programs that look for words."""
+    if sys.stderr.isatty():
+        from shutil import get_terminal_size
+
+        room = min(get_terminal_size().columns, _WIDEST)
+        lines = text.split("\n")
+        folded = [[line] if "  " in line.strip() else _folded(line, room, cut=False) for line in lines]
+        text = "\n".join(line for part in folded for line in part)
+    print(text, file=sys.stderr, flush=True)
 
 
 # --- JSON -------------------------------------------------------------------------------

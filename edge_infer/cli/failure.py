@@ -8,7 +8,7 @@ from typing import Final
 from edge_infer.cli.console import printable
 from edge_infer.errors import EdgeInferError, UsageError
 
-__all__ = ["describe"]
+__all__ = ["describe", "similar_file"]
 
 #: What edge-infer itself needs; some machines have no wheels of it.
 _NEEDED: Final = ("numpy", "onnxruntime", "platformdirs", "typer")
@@ -50,14 +50,21 @@ def _about_file(error: OSError) -> str:
 
 def _near(name: str) -> str:
     """A hint at a file of a similar name, or at the folder that was looked in."""
+    folder = os.path.dirname(name)
+    try:
+        near = similar_file(name)
+    except OSError:
+        return f" (there is no folder {folder!r} that can be read)"
+    if near is not None:
+        return f" (did you mean {near!r}?)"
+    return "" if folder else f" in {os.getcwd()}"
+
+
+def similar_file(name: str, suffixes: tuple[str, ...] = ("",)) -> str | None:
+    """The file of the most similar name in the same folder, of those that end so. Raises OSError."""
     import difflib
 
     folder, base = os.path.split(name)
-    try:
-        present = os.listdir(folder or ".")
-    except OSError:
-        return f" (there is no folder {folder!r} that can be read)"
+    present = [each for each in os.listdir(folder or ".") if each.lower().endswith(suffixes)]
     near = difflib.get_close_matches(base, present, 1, 0.6)
-    if near:
-        return f" (did you mean {os.path.join(folder, near[0])!r}?)"
-    return "" if folder else f" in {os.getcwd()}"
+    return os.path.join(folder, near[0]) if near else None

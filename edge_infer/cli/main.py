@@ -65,7 +65,9 @@ def _plain_warnings() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
         if category.__module__.startswith("edge_infer."):
-            print(f"warning: {message}", file=sys.stderr, flush=True)
+            from edge_infer.cli.console import say
+
+            say(f"warning: {message}")
         else:
             usual(message, category, *place)
 
@@ -98,6 +100,7 @@ def _discard_unwritable() -> None:
 
 
 def _fail(error: Exception) -> int:
+    from edge_infer.cli.console import say
     from edge_infer.cli.failure import describe
 
     _discard_unwritable()  # what was answered before stands before the message
@@ -107,7 +110,7 @@ def _fail(error: Exception) -> int:
             import traceback
 
             traceback.print_exception(error)
-        print(message, file=sys.stderr, flush=True)
+        say(message)
     except OSError:
         _discard_unwritable()
     return code

@@ -75,7 +75,8 @@ Answer one record, or many.
 
 INPUT is JSON text, a .json, .jsonl, .csv or .tsv file, or - for standard input (JSON or CSV).
 A record is an object by column name; many are a list of them, or a list of lists.
-A CSV needs a header row; an empty cell (or NA, NaN, null) is a missing value.
+A CSV needs a header row; an empty cell (or NA, NaN, null) is a missing value. A boolean is true or
+false in JSON; a cell of a CSV, as spreadsheets write it, may also say yes, y, t or 1, and no, n, f or 0.
 
 Example:
 

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from edge_infer.cli.answering import answer, chosen_methods, chosen_monitor, default_methods
-from edge_infer.cli.console import dumps, is_terminal, printable, write
+from edge_infer.cli.console import dumps, is_terminal, printable, say, write
 from edge_infer.cli.documents import InputTextError, Request, parse_json, parse_lines, request_of
 from edge_infer.cli.output_file import check_output
 from edge_infer.errors import InputError, UsageError
@@ -18,6 +18,7 @@ __all__ = ["read_input", "run"]
 
 _CSV = {".csv": None, ".tsv": "\t"}
 _LINES = (".jsonl", ".ndjson")
+_FILES = (".json", *_LINES, *_CSV)
 
 
 def run(
@@ -74,11 +75,11 @@ def read_input(data: str, inputs: Inputs, name: str = "INPUT") -> Request:
     if data == "-":
         return _sniffed(_standard_input(), inputs)
     suffix = os.path.splitext(data)[1].lower()
-    if suffix not in (".json", *_LINES, *_CSV):
+    if suffix not in _FILES:
         also = ', or with " for one text' if texts else ""
         raise UsageError(
             f"{name}: expected JSON text (it begins with {{ or [{also}), a .json, .jsonl, .csv or .tsv file, or - for "
-            f"standard input; got {data!r:.80}"
+            f"standard input; got {data!r:.80}{_near(data)}"
         )
     with open(data, "rb") as file:
         text = file.read()
@@ -89,11 +90,22 @@ def read_input(data: str, inputs: Inputs, name: str = "INPUT") -> Request:
     return request_of(parse_json(text, data), data, texts=texts)
 
 
+def _near(data: str) -> str:
+    """A hint at a file that may have been meant. What was given may be any text, and too long for a path."""
+    from edge_infer.cli.failure import similar_file
+
+    try:
+        near = similar_file(data, _FILES)
+    except (OSError, ValueError):
+        return ""
+    return "" if near is None else f" (did you mean {near!r}?)"
+
+
 def _standard_input() -> bytes:
     if sys.stdin is None:
         raise InputTextError("standard input is closed; give INPUT as JSON text or a file")
     if sys.stdin.isatty():
-        print("reading JSON or CSV from the terminal; Ctrl-D ends it", file=sys.stderr)
+        say("reading JSON or CSV from the terminal; Ctrl-D ends it")
     return sys.stdin.buffer.read()
 
 

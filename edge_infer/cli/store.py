@@ -28,6 +28,7 @@ __all__ = [
     "rollback",
     "status",
     "terms_of",
+    "trial_note",
     "trust",
 ]
 
@@ -79,9 +80,9 @@ def install(
 
 
 def _installed(found: Installed, trial: Terms | None) -> None:
-    what = _DONE[found.action] + (_trial_note(found.on_trial, wanted=trial) if found.action == "install" else "")
+    what = _DONE[found.action] + (trial_note(found.on_trial, wanted=trial) if found.action == "install" else "")
     verdict = f" ({found.verdict} with the release before)" if found.verdict and found.changes else ""
-    write(f"{found.name}@{found.release.version}  {what}{verdict}")
+    write(wrapped(f"{found.name}@{found.release.version}  {what}{verdict}", 2))
     for change in found.changes:
         write(f"  {wrapped(change.what, 2)}")
 
@@ -128,7 +129,7 @@ def status(*, name: str | None, json: bool) -> int:
     last = read_known(store.files).last
     if last is not None and not name:
         told = f"{_minute(last.when)} UTC ({_ago(last.when)}) from {last.source}, {last.channel}: {last.result}"
-        write(f"\nlast update  {wrapped(told, 2)}")
+        write("\n" + wrapped(f"last update  {told}", 2))
     return _show_damaged(damaged)
 
 
@@ -147,7 +148,7 @@ def _all(store: Store) -> tuple[list[State], dict[str, str]]:
 def _show_damaged(damaged: dict[str, str]) -> int:
     """The exit code: 1 where there is any."""
     for name, reason in damaged.items():
-        write(f"{name}  damaged: {wrapped(reason, 2)}")
+        write(wrapped(f"{name}  damaged: {reason}", 2))
     if damaged:
         write("edge-infer remove NAME drops what cannot be read; then install the model again")
     return int(bool(damaged))
@@ -158,7 +159,7 @@ def activate(
 ) -> int:
     store, name = Store(identity=identity), reference.partition("@")[0]
     release = store.activate(reference, allow_breaking=allow_breaking, allow_older=allow_older, trial=trial)
-    return _told(name, release, "active" + _trial_note(store.state(name).trial is not None, wanted=trial), json)
+    return _told(name, release, "active" + trial_note(store.state(name).trial is not None, wanted=trial), json)
 
 
 def mark_good(*, name: str, json: bool) -> int:
@@ -235,7 +236,7 @@ def revoke(*, fingerprint: str, json: bool) -> int:
 # --- what is shown ----------------------------------------------------------------------
 
 
-def _trial_note(on_trial: bool, *, wanted: Terms | None) -> str:
+def trial_note(on_trial: bool, *, wanted: Terms | None) -> str:
     if on_trial:
         return " on trial; edge-infer mark-good confirms it"
     return "" if wanted is None else " without a trial: there is no release before it to go back to"
@@ -245,7 +246,7 @@ def _told(name: str, release: Release, what: str, json: bool) -> int:
     if json:
         write(dumps({"name": name} | _release_object(release)))
     else:
-        write(f"{name}@{release.version}  {what}")
+        write(wrapped(f"{name}@{release.version}  {what}", 2))
     return 0
 
 

@@ -19,6 +19,10 @@ original's answers here becomes active. What would break programs that call the 
 what is older than a release that was active, is refused unless you allow it. What was refused, and
 why, is in `edge-infer status` and `edge-infer log`. --trial is told by `edge-infer activate --help`.
 
+What is older, the release number tells, and among equal numbers the version: 1.1.0 after 1.0.0. The
+number is 1 unless `edge-infer convert --release N` gave another; raise it where the version cannot
+tell the order, as when older content is published anew.
+
 Example:
 
   edge-infer install titanic-1.2.0.onnx
@@ -174,7 +178,7 @@ add_hot(DOCTOR, panels.DEVICE)
 def _install(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="Models: .onnx files made by edge-infer, or .onnx.age encrypted ones."),
+        typer.Argument(metavar="FILE", help="Models: .onnx files made by edge-infer, or .onnx.age encrypted ones."),
     ],
     only_add: Annotated[bool, typer.Option("--only-add", help="Do not make them active.")] = False,
     allow_breaking: AllowBreaking = False,
@@ -229,7 +233,7 @@ def _list(json: Json = False) -> None:
 @app.command("status", rich_help_panel=panels.DEVICE, help=folded(_STATUS_HELP))
 def _status(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A model. Left out: all.", autocompletion=models)
+        str | None, typer.Argument(metavar="NAME", help="A model. Left out: all.", autocompletion=models)
     ] = None,
     json: Json = False,
 ) -> None:
@@ -312,7 +316,7 @@ def _log(name: ModelName, json: Json = False) -> None:
 @app.command("trust", rich_help_panel=panels.DEVICE, help=folded(_TRUST_HELP))
 def _trust(
     keys: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY.pub...]", help="Public keys to trust from now on.")
+        list[str] | None, typer.Argument(metavar="KEY.pub", help="Public keys to trust from now on.")
     ] = None,
     json: Json = False,
 ) -> None:

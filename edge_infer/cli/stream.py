@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from edge_infer.cli.answering import answer, chosen_methods, chosen_monitor, default_methods
-from edge_infer.cli.console import dumps
+from edge_infer.cli.console import dumps, say
 from edge_infer.cli.documents import InputTextError, parse_json, request_of
 from edge_infer.errors import EdgeInferError
 from edge_infer.limits import LIMITS
@@ -29,6 +29,8 @@ def run(*, model: str, method: str | None, identity: str | None, monitor: str | 
     if sys.stdin is None:
         raise InputTextError("standard input is closed; the lines to answer come from there")
     signal.signal(signal.SIGTERM, _end)
+    if sys.stdin.isatty():
+        say("reading JSON Lines from the terminal, a record a line; Ctrl-D ends it")
     with load(model, identity=identity, monitor=chosen_monitor(monitor)) as loaded:
         fields = _fields(loaded, method)
         has_id = all(column.name != "id" for column in loaded.manifest.inputs.columns)

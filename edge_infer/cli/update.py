@@ -6,7 +6,8 @@ import math
 import sys
 from typing import Any
 
-from edge_infer.cli.console import dumps, printable, wrapped, write
+from edge_infer.cli.console import dumps, printable, say, wrapped, write
+from edge_infer.cli.store import trial_note
 from edge_infer.errors import UpdateError, UsageError
 from edge_infer.store import Store
 from edge_infer.store.trial import Terms
@@ -55,28 +56,28 @@ def run(
     if json:
         write(dumps(about | {"kind": None, "reason": None, "models": [_object(each) for each in found]}))
     else:
-        _show(found, store)
+        _show(found, store, trial)
     return int(any(each.error is not None for each in found))
 
 
-def _show(found: list[Updated], store: Store) -> None:
+def _show(found: list[Updated], store: Store, trial: Terms | None) -> None:
     for each in found:
         if each.error is None:
-            write(f"{_named(each.name, each.version)}  {wrapped(_what(each), 2)}")
+            write(wrapped(f"{_named(each.name, each.version)}  {_what(each, trial)}", 2))
         else:
             sys.stdout.flush()
-            print(f"error: {_named(each.name, each.version)}: {printable(each.reason)}", file=sys.stderr, flush=True)
+            say(f"error: {_named(each.name, each.version)}: {printable(each.reason)}")
         if each.halted:
             told = f"{each.before}, which is active, was halted by its publisher: edge-infer rollback {each.name}"
             write(f"  {wrapped(told, 2)}")
     if not found:
-        write(f"no model is installed in {store.folder}; edge-infer update NAME installs one")
+        write(wrapped(f"no model is installed in {store.folder}; edge-infer update NAME installs one", 2))
 
 
-def _what(updated: Updated) -> str:
+def _what(updated: Updated, trial: Terms | None) -> str:
     before = f" (before: {updated.before})" if updated.before else ""
     if updated.action == "installed":
-        return f"active{before}"
+        return f"active{before}{trial_note(updated.on_trial, wanted=trial)}"
     if updated.action == "available":
         return f"would be installed{before}"
     if updated.action == "absent":
@@ -91,5 +92,7 @@ def _named(name: str, version: str | None) -> str:
 def _object(updated: Updated) -> dict[str, Any]:
     error = updated.error
     kind = None if error is None else getattr(error, "kind", type(error).__name__)
-    told = {key: getattr(updated, key) for key in ("name", "action", "version", "before", "reason", "halted")}
+    told = {
+        key: getattr(updated, key) for key in ("name", "action", "version", "before", "reason", "halted", "on_trial")
+    }
     return told | {"reason": updated.reason or None, "kind": kind}

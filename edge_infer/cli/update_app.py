@@ -38,7 +38,7 @@ the device's clock, or of the last update if that is later: a device without a c
 
 Needs the extra `update`. --json prints one object: store, from, channel, checked, kind and reason
 (where the repository was refused: root, signature, expired, older, mixed, endless, oversized, absent,
-unsafe or unreachable), models (a list of: name, action, version, before, reason, kind, halted).
+unsafe or unreachable), models (a list of: name, action, version, before, reason, kind, halted, on_trial).
 action is installed, available (with --check), current, absent or failed."""
 
 
@@ -48,7 +48,7 @@ def _update(
         str, typer.Option("--from", metavar="DIR|URL", help="The repository: a folder, or an http(s) address.")
     ],
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME...]", help="Models, installed or not. Left out: all.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Models, installed or not. Left out: all.")
     ] = None,
     root: Annotated[
         str | None, typer.Option("--root", metavar="ROOT.json", help="The root metadata to trust, the first time.")

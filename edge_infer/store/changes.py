@@ -35,8 +35,8 @@ def with_release(state: State, release: Release) -> State:
 
 
 def activated(state: State, release: Release, trial: Trial | None = None) -> State:
-    """With a release active; on trial, if there is one to go back to. One that was on trial is no place to go back to,
-    since nobody confirmed it."""
+    """With a release active, whatever it was refused for before; on trial, if there is one to go back to. One that was
+    on trial is no place to go back to, since nobody confirmed it."""
     history = state.history
     if state.active is not None and state.active != release.digest:
         last = () if state.trial is not None else (state.active,)
@@ -45,7 +45,7 @@ def activated(state: State, release: Release, trial: Trial | None = None) -> Sta
     highest = max(_order(release), (state.highest, order_of(state.highest_version or "0")))
     if highest == _order(release):
         state = state._replace(highest=release.release, highest_version=release.version)
-    refusals = tuple(each for each in state.refusals if (each.digest, each.kind) != (release.digest, "trial"))
+    refusals = tuple(each for each in state.refusals if each.digest != release.digest)
     if trial is not None and state.trial is not None and state.active == release.digest:  # its processes go on
         trial = state.trial if trial.terms == state.trial.terms else trial._replace(starts=state.trial.starts)
     state = state._replace(active=release.digest, since=since, history=history, refusals=refusals)

@@ -25,6 +25,7 @@ __all__ = [
     "is_crash",
     "parse_terms",
     "passed",
+    "spelled",
 ]
 
 _PART: Final = re.compile(r"(\d{1,12})\s*(s|sec|min|h|d)?")
@@ -153,8 +154,16 @@ def parse_terms(text: str) -> Terms:
 def described(terms: Terms) -> str:
     """For people: what confirms, and by when."""
     parts = [] if terms.answers is None else [_count(terms.answers, "answer")]
-    parts += [] if terms.seconds is None else [f"within {terms.seconds:g} s"]
+    parts += [] if terms.seconds is None else [f"within {spelled(terms.seconds)}"]
     return "on trial: " + ", ".join(parts)
+
+
+def spelled(seconds: float) -> str:
+    """Exactly, in the largest unit that gives a whole number: "24 h", "7 d", "90 min", "1.5 s"."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds % size == 0 and seconds >= (2 * size if unit == "d" else size):
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:g} s"
 
 
 def advanced(trial: Trial, now: Moment) -> Trial:
@@ -196,7 +205,7 @@ def failure(trial: Trial) -> str | None:
         if trial.answers >= terms.answers:
             return None
     if terms.seconds is not None and trial.spent >= terms.seconds:
-        return f"it was not confirmed within {terms.seconds:g} s"
+        return f"it was not confirmed within {spelled(terms.seconds)}"
     return None
 
 

@@ -52,7 +52,10 @@ def vouched_for(
 
     bundle = signature if isinstance(signature, bytes) else _read(shown, signature)
     if bundle is None:
-        raise NotSignedError("there is no signature, and this store takes only what a trusted key has signed")
+        raise NotSignedError(
+            "there is no signature, and this store takes only what a trusted key has signed; "
+            "edge-infer sign MODEL --key KEY makes one, MODEL.sig, which belongs beside the model"
+        )
     return verify(data, bundle, keys, name=None, now=datetime.now(UTC))
 
 

@@ -33,7 +33,7 @@ from edge_infer.store.changes import written_reason
 from edge_infer.store.files import Files
 from edge_infer.store.names import check_name
 from edge_infer.store.state import State, brief
-from edge_infer.store.store import Store, StoreWarning
+from edge_infer.store.store import Installed, Store, StoreWarning
 from edge_infer.store.trial import Terms
 from edge_infer.store.trust import trusted_keys, vouched_for
 from edge_infer.store.updates import (
@@ -72,7 +72,7 @@ class Updated(NamedTuple):
     action: "installed" (it is active), "available" (it would be: nothing was to be changed), "current" (nothing to do),
     "absent" (not published in the channel), or "failed"; version: that of the release that was taken or tried, else
     the active one; before: the active version before; reason: why nothing was done; halted: the active release was
-    halted by its publisher; error: of "failed".
+    halted by its publisher; error: of "failed"; on_trial: it is installed, and goes back unless it is confirmed.
     """
 
     name: str
@@ -82,6 +82,7 @@ class Updated(NamedTuple):
     reason: str = ""
     halted: bool = False
     error: EdgeInferError | None = None
+    on_trial: bool = False
 
 
 def update(
@@ -269,10 +270,12 @@ class _Run:
             if choice.release is None:
                 return Updated(name, "current", before, before, choice.reason, halted)
             version = choice.release.version
-            self._take(name, state, choice.release)
+            on_trial = self._take(name, state, choice.release)
         except EdgeInferError as error:
             return Updated(name, "failed", version, before, str(error), halted, error)
-        return Updated(name, "available" if self._check else "installed", version, before, "", halted and self._check)
+        if self._check:
+            return Updated(name, "available", version, before, halted=halted)
+        return Updated(name, "installed", version, before, on_trial=on_trial)
 
     def _state(self, name: str) -> State | None:
         try:
@@ -289,13 +292,14 @@ class _Run:
     def _takes_part(self, name: str, release: IndexedRelease) -> bool:
         return in_share(this_device(self._store.files), name, release.version, release.share)
 
-    def _take(self, name: str, state: State | None, release: IndexedRelease) -> None:
-        """Download and install a release; the health gate is the store's. Raises EdgeInferError."""
+    def _take(self, name: str, state: State | None, release: IndexedRelease) -> bool:
+        """Download and install a release; the health gate is the store's; whether it is on trial. Raises
+        EdgeInferError."""
         model, signature = self._remote.files(self._channel, release)
         circumstances = self._circumstances(state)
         self._refuse_again(state, release, model.digest, circumstances)
         if self._check:
-            return
+            return False
         with self._blaming(model.digest, circumstances, encrypted=False):
             bundle = self._signature(signature)
             self.unfinished.add(model.digest)
@@ -303,8 +307,9 @@ class _Run:
         opened = decrypted(data, self._store.identity, source=release.file)  # which no file is blamed for
         self.unfinished.discard(model.digest)
         with self._blaming(model.digest, circumstances, encrypted=opened is not data):
-            self._install(name, release, data, opened, bundle)
+            installed = self._install(name, release, data, opened, bundle)
         drop_partials(self._store.files, [model.digest])
+        return installed.on_trial
 
     @contextmanager
     def _blaming(self, digest: str, circumstances: str, *, encrypted: bool) -> Iterator[None]:
@@ -324,7 +329,9 @@ class _Run:
             return None
         return self._remote.read(target, LIMITS.signature_bytes)
 
-    def _install(self, name: str, release: IndexedRelease, data: bytes, opened: bytes, signature: bytes | None) -> None:
+    def _install(
+        self, name: str, release: IndexedRelease, data: bytes, opened: bytes, signature: bytes | None
+    ) -> Installed:
         """opened: the model that `data` encrypts, or `data` itself."""
         try:
             vouched_for(self._store.files, opened, None, signature)  # before anything looks into the file
@@ -339,7 +346,7 @@ class _Run:
                 f"{manifest.name}@{manifest.version} (release {manifest.release}); tell the publisher",
             )
         breaking, trial = self._terms
-        self._store.install(data, allow_breaking=breaking, signature=signature, trial=trial)
+        return self._store.install(data, allow_breaking=breaking, signature=signature, trial=trial)
 
     # --- what was refused before ---
 

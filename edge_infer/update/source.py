@@ -158,12 +158,12 @@ def _manager(urllib3: Any, scheme: str | None, host: str) -> Any:
 
 
 def _reason(error: BaseException) -> str:
-    """Without the objects and addresses that urllib3's messages begin with."""
+    """Without the objects and addresses, and the classes of connections, that urllib3's messages begin with."""
     inner = getattr(error, "reason", None)
     if isinstance(inner, BaseException):
         return _reason(inner)
     text = " ".join(str(error).split()).rpartition("object at ")[2]
-    return re.sub(r"^0x[0-9a-f]+>: ", "", text) or type(error).__name__
+    return re.sub(r"^(0x[0-9a-f]+>|HTTPS?Connection(Pool)?\(.*?\)): ", "", text) or type(error).__name__
 
 
 class Deadline:

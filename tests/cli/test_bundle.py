@@ -80,3 +80,11 @@ def test_the_help_fits_a_terminal(run: Run) -> None:
     assert ran.code == 0
     assert "edge-infer bundle titanic-1.2.0.onnx --platform linux-aarch64" in " ".join(ran.out.split())
     assert all(width(line) <= 100 for line in ran.out.splitlines())
+
+
+def test_a_name_in_place_of_a_file_is_told_apart(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pets.html").touch()  # which is no model that was meant
+    ran = run("bundle", "pets", "--platform", "linux-x86_64", "-o", tmp_path / "b")
+    assert (ran.code, "a bundle takes files, not names in the store" in ran.err) == (2, True)
+    assert not (tmp_path / "b").exists()

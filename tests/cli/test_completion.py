@@ -46,6 +46,8 @@ def completed(*words: str) -> list[str]:
         (("status", "pl"), ["plants"]),
         (("predict", "other"), []),
         (("ins",), ["inspect", "install"]),
+        (("predict", "pets", "-m", "predict_"), ["predict_proba"]),
+        (("bundle", "--platform", ""), ["linux-x86_64", "linux-aarch64"]),
     ],
     ids=str,
 )

@@ -250,3 +250,26 @@ def test_extra_columns_and_bom_and_no_rows_are_fine(run: Run, classifier: Path, 
 def test_a_matrix_needs_no_header(run: Run, plain: Path, tmp_path: Path) -> None:
     assert csv_answers(run, plain, tmp_path, "2,1\n4,0\n").out == "1.5\n0.25\n"
     assert csv_answers(run, plain, tmp_path, "a,b\n4,0\n").out == "0.25\n"
+
+
+@pytest.mark.parametrize("command", ["predict", "stream", "bench"])
+def test_a_method_that_is_none_is_told_in_plain_words(command: str, run: Run, classifier: Path) -> None:
+    ran = run(command, classifier, "-m", "proba")
+    assert ran.code == 2
+    assert "Value error" not in ran.err
+    assert "expected predict, predict_proba," in ran.err
+    assert "got 'proba'" in " ".join(ran.err.replace("│", " ").split())
+
+
+def test_an_input_of_a_misspelt_suffix_names_a_near_file(
+    run: Run, classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("titanic.csv", "titanic.csw"):  # of which one is no input either
+        (tmp_path / name).touch()
+    assert "got 'titanic.cvs' (did you mean 'titanic.csv'?)" in run("predict", classifier, "titanic.cvs").err
+    assert "did you mean" not in run("predict", classifier, "wholly-other.txt").err
+    for odd in ("x" * 5000, "no/such/folder.cvs", "a\0b"):
+        ran = run("predict", classifier, odd)
+        assert (ran.code, "Traceback" in ran.err) == (2, False)
+        assert "expected JSON text" in ran.err

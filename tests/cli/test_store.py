@@ -56,6 +56,7 @@ def test_status_tells_in_one_look_what_runs_and_what_was_refused(folder: Path) -
         assert words in shown
     assert max(map(len, shown.splitlines())) <= 80
     assert fresh("install", "pets-1.2.0.onnx", "--allow-breaking").code == 0
+    assert "refused" not in fresh("status", "pets").out
 
 
 def test_damage_is_shown_by_status_and_mended_by_installing_again(folder: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,3 +87,20 @@ def test_any_line_gives_an_object(line: bytes) -> None:
 
 
 _MODEL = load(classifier_bytes())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+def test_who_types_is_told_how_it_ends(classifier: Path) -> None:
+    import pty
+
+    typed, stdin = pty.openpty()
+    os.write(typed, json.dumps(RECORD).encode() + b"\n\x04")
+    command = [sys.executable, "-m", "edge_infer.cli.main", "stream", str(classifier)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, stdin=stdin, capture_output=True, text=True, check=False, timeout=60, env=environment
+    )
+    os.close(typed)
+    os.close(stdin)
+    assert (done.returncode, done.stdout.count("\n")) == (0, 1)
+    assert done.stderr == "reading JSON Lines from the terminal, a record a line; Ctrl-D ends it\n"

@@ -75,6 +75,7 @@ def test_json_tells_each_model(repository: Path, tmp_path: Path, run: Run) -> No
         "before": None,
         "reason": None,
         "halted": False,
+        "on_trial": False,
         "kind": None,
     }
     assert (owls["action"], owls["kind"]) == ("failed", "absent")
@@ -98,7 +99,12 @@ def test_one_that_fails_stops_no_other_and_the_code_is_1(repository: Path, run: 
 def test_a_release_may_be_on_trial(repository: Path, tmp_path: Path, run: Run) -> None:
     run(*_first(repository))
     _publish(tmp_path, "1.1.0")
-    assert run("update", "--from", repository, "--trial", "10").code == 0
+    ran = run("update", "--from", repository, "--trial", "10,24h")
+    assert (ran.code, ran.out.split()) == (
+        0,
+        ["pets@1.1.0", "active", "(before:", "1.0.0)", "on", "trial;", "edge-infer", "mark-good", "confirms", "it"],
+    )
+    assert "on trial: 10 answers, within 24 h" in " ".join(run("log", "pets").out.split())
     assert Store(tmp_path / "store").state("pets").trial is not None
 
 

@@ -152,7 +152,20 @@ def test_a_break_for_callers_is_refused_and_can_be_allowed(store: Store) -> None
     assert actions(store)[-1] == ("install", "1.1.0", "refused")
     installed = store.install(wider, allow_breaking=True)
     assert (installed.active, installed.verdict) == (True, "breaking")
+    assert not store.state("pets").refusals
     assert store.install(artifact("1.2.0")).verdict == "widening"
+
+
+def test_a_refusal_stands_until_its_own_release_is_active(store: Store) -> None:
+    store.install(artifact("1.0.0"))
+    wider = artifact("1.2.0", columns=3)
+    with pytest.raises(RefusedError):
+        store.install(wider)
+    store.install(artifact("1.1.0"))
+    store.install(wider, activate=False)
+    assert [refusal.version for refusal in store.state("pets").refusals] == ["1.2.0"]
+    store.activate("pets@1.2.0", allow_breaking=True)
+    assert not store.state("pets").refusals
 
 
 def test_a_model_whose_goldens_do_not_come_out_is_refused(store: Store) -> None:

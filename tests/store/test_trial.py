@@ -37,6 +37,7 @@ from edge_infer.store.trial import (
     is_confirmed,
     is_crash,
     parse_terms,
+    spelled,
 )
 from tests.store.full_disk import nothing_can_be_written
 from tests.store.releases import ROW, X, answer, artifact, brittle
@@ -192,7 +193,7 @@ def test_when_its_time_is_over_the_next_load_goes_back(trying: Store) -> None:
     trying.activate("pets@1.1.0", trial=Terms(seconds=3600))
     assert trying.load("pets").manifest.version == "1.1.0"
     _spend(trying, 3600)
-    with pytest.warns(StoreWarning, match=r"was not confirmed within 3600 s; 1\.0\.0 is active again"):
+    with pytest.warns(StoreWarning, match=r"was not confirmed within 1 h; 1\.0\.0 is active again"):
         assert trying.load("pets").manifest.version == "1.0.0"
     assert last_event(trying)[:2] == ("fall back", "1.0.0")
 
@@ -754,3 +755,19 @@ def test_a_trial_without_a_way_back_is_damage(trying: Store) -> None:
     state = trying.state("pets")
     with pytest.raises(DamagedStoreError, match="without a release to go back to"):
         parse_state(render(state._replace(history=())), where="state.json")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (86_400, "24 h"),
+        (172_800, "2 d"),
+        (5400, "90 min"),
+        (3600, "1 h"),
+        (60, "1 min"),
+        (100, "100 s"),
+        (1.5, "1.5 s"),
+    ],
+)
+def test_times_are_told_exactly_and_as_people_give_them(seconds: float, words: str) -> None:
+    assert spelled(seconds) == words
