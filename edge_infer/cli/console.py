@@ -28,7 +28,10 @@ _WIDEST: Final = 100  # columns that prose is folded to on a wider terminal
 _LEAST: Final = 20
 
 #: What no line is broken in: `…`, and a command with the options, NAMES and files that follow.
-_COMMAND: Final = re.compile(r"`[^`]+`|(?<!\S)edge-infer [a-z-]+(?: (?:-\S+(?: \d\S*)?|[A-Z]{2}\S*|\S+[./@]\S+))*")
+_COMMAND: Final = re.compile(
+    r"`[^`]+`|(?<!\S)edge-infer [a-z-]+(?: (?:-\S+(?: \d\S*)?|[A-Z]{2}\S*|\S+[./@]\S+))*"
+    r"|(?:python -m )?pip install (?:-\S+ )*\S+"
+)
 _GLUE: Final = "\0"  # stands for a blank that no line ends at; `printable` text has none
 
 _ASCII = str.maketrans(

@@ -72,12 +72,20 @@ def test_what_is_to_be_copied_stays_on_its_line(tmp_path: Path) -> None:
     assert f" {path}:" in errors_on_terminal("predict", path, "{}").replace("\n", " ")
 
 
-def test_commands_and_options_are_not_broken() -> None:
-    command = "edge-infer activate NAME@1.0.0 --allow-older --trial 100"
-    for room in range(60, 90):
-        lines = wrapped(f"some words that stand before it: {command} and what comes after it, `python -m x`", 2, room)
-        assert command in lines
-        assert "`python -m x`" in lines
+@pytest.mark.parametrize(
+    "command",
+    [
+        "edge-infer activate NAME@1.0.0 --allow-older --trial 100",
+        "python -m pip install --upgrade edge-infer",
+        "pip install 'onnxruntime==1.21.*'",
+        "`python -m x`",
+    ],
+)
+def test_commands_and_options_are_not_broken(command: str) -> None:
+    for room in range(60, 100):
+        folded = wrapped(f"some words that stand before it: {command} and the words that come after it", 2, room)
+        assert command in folded
+        assert max(map(len, folded.split("\n"))) <= room
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(20, 100))
