@@ -217,7 +217,7 @@ Measure a model on this machine, and find the options that suit it.
 It times single calls (p50 to p99.9 and a histogram), rows a second by batch size and threads, a
 fresh process to its first answer, and its memory. Calls are given the file's golden rows, or those
 of --data. With --vs the original is asked the same rows first: where answers differ, nothing is
-measured, and the exit code is 1.
+measured, and the exit code is 1. A ratio marked ~ rests on fewer than 30 calls: give more --seconds.
 
 --tune searches threads, spinning, chunk_bytes and, of large ensembles of trees, split_rows. What is
 at least 5% faster here, with equal answers, is recorded in your configuration folder for this very

@@ -17,6 +17,8 @@ from edge_infer.options import ENVIRONMENT, SessionOptions
 __all__ = ["as_object", "show"]
 
 _BAR: Final = 40
+_FEW_CALLS: Final = 30  # in 95 of 100 runs the median of so many lies in the middle third of all; of fewer, anywhere
+_ROUGH: Final = "~"
 _LEAD: Final = 12  # the width of the facts' names
 _RATIO: Final = (
     "÷ defaults: a setting and the defaults are called in turns; the median of the ratios of their times. What is at "
@@ -55,18 +57,20 @@ def _times(latency: Latency) -> dict[str, float]:
 
 
 def _original_object(beside: Beside, bench: Bench) -> dict[str, Any]:
-    ratios = _ratios(beside, bench)
+    ours = _by_rows(bench)
     return {
         "file": beside.file,
         "rows_compared": beside.compared,
-        "latency": [{"rows": rows, **_times(found), "ratio": ratios[rows]} for rows, found in beside.latency.items()],
+        "latency": [
+            {"rows": rows, **_times(found), "ratio": _ratio(found, ours[rows])}
+            for rows, found in beside.latency.items()
+        ],
     }
 
 
-def _ratios(beside: Beside, bench: Bench) -> dict[int, float]:
-    """The original's median by ours, by the rows of a call."""
-    ours = _by_rows(bench)
-    return {rows: found.p50 / max(ours[rows].p50, 1e-9) for rows, found in beside.latency.items()}
+def _ratio(theirs: Latency, ours: Latency) -> float:
+    """The original's median by ours."""
+    return theirs.p50 / max(ours.p50, 1e-9)
 
 
 def _by_rows(bench: Bench) -> dict[int, Latency]:
@@ -168,15 +172,21 @@ def _bar(share: float, calls: int) -> str:
 
 def _original(beside: Beside, bench: Bench) -> None:
     write(printable(f"Beside {beside.file}, whose answers to {beside.compared:,} rows are equal:\n"))
-    ours, ratios = _by_rows(bench), _ratios(beside, bench)
-    rows = [
-        (f"{count:,}", *map(time_text, (ours[count].p50, ours[count].p99, theirs.p50, theirs.p99)), _times_as_fast(
-            ratios[count]))
-        for count, theirs in beside.latency.items()
-    ]  # fmt: skip
-    headers = ("rows", "p50", "p99", "original p50", "p99", "times as fast")
+    ours = _by_rows(bench)
+    rows = [_raced(count, ours[count], theirs) for count, theirs in beside.latency.items()]
+    headers = ("rows", "p50", "p99", "original p50", "p99", "calls", "times as fast")
     show_grid(Grid(headers, rows, frozenset(range(len(headers)))))
+    if any(row[-1].startswith(_ROUGH) for row in rows):
+        write("\n" + wrapped(f"{_ROUGH} rests on fewer than {_FEW_CALLS} calls; --seconds measures more", 2))
     write()
+
+
+def _raced(count: int, ours: Latency, theirs: Latency) -> tuple[str, ...]:
+    """By the rows of a call; a median of few calls is shown, and the ratio that rests on it is marked."""
+    rough = _ROUGH if min(ours.calls, theirs.calls) < _FEW_CALLS else ""
+    times = rough + _times_as_fast(_ratio(theirs, ours))
+    shown = [text for found in (ours, theirs) for text in (time_text(found.p50), _percentiles(found)[2])]
+    return f"{count:,}", *shown, f"{theirs.calls:,}", times
 
 
 def _times_as_fast(ratio: float) -> str:

@@ -158,6 +158,18 @@ def test_an_equal_original_is_measured_beside(originals: Path) -> None:
     ran = fresh("bench", PENGUINS, *vs, "--data", originals / "train.csv", *QUICK)
     assert "answers to 344 rows are equal" in " ".join(ran.out.split())
     assert all(width(line) <= 80 for line in ran.out.splitlines() if not line.startswith("Beside"))
+    check_marks(ran.out)
+
+
+def check_marks(out: str) -> None:
+    """Ratios of few calls are marked, others are not, and a line tells what the mark means. A call of 10,000 rows takes
+    so long that there are few."""
+    table = re.findall(r"^ *([\d,]+)  .*  ([\d,]+) +(~?)[\d,.]+ ×$", out, re.MULTILINE)
+    assert [rows for rows, _, _ in table] == ["1", "100", "10,000"]
+    assert table[-1][2] == "~"
+    assert "~ rests on fewer than 30 calls" in out
+    originals = [int(calls.replace(",", "")) for _, calls, _ in table]
+    assert all(mark == "~" for calls, (_, _, mark) in zip(originals, table, strict=True) if calls < 30)
 
 
 def test_an_original_that_answers_otherwise_is_told_and_nothing_is_measured_or_recorded(
