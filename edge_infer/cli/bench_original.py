@@ -31,6 +31,8 @@ class Beside(NamedTuple):
 def load_original(path: str, *, trust_pickle: bool) -> Any:
     """The fitted estimator in a file. Raises as `edge_infer_convert.load_estimator`, and MissingExtraError."""
     with needs_converter("edge-infer bench --vs"):
+        import sklearn  # noqa: F401  # what reading the file needs first
+
         from edge_infer_convert.boosters import adapt
         from edge_infer_convert.sources import load_estimator
     return adapt(load_estimator(path, trust_pickle=trust_pickle))

@@ -31,8 +31,8 @@ Example:
   edge-infer bundle titanic-1.2.0.onnx --platform linux-aarch64 \\
       --key release.key.pub -o bundle
   sh bundle/install.sh     (on the device, from a stick that may be read-only)
-  edge-infer bundle titanic-1.2.0.onnx --platform linux-aarch64 --single-file \\
-      -o titanic.pex
+  edge-infer bundle titanic-1.2.0.onnx --platform linux-aarch64 \\
+      --single-file -o titanic.pex
   ./titanic.pex predict titanic '{"age": 29, "sex": "female"}'
 
 --json prints one object: folder, platform, python, version, own (where edge-infer's wheel is

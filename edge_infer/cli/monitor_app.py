@@ -29,7 +29,8 @@ and large (Jensen–Shannon distance). Exits with 1 if a model has drifted.
 Example:
 
   edge-infer monitor status penguins --folder watched
-  edge-infer monitor status --folder watched --on-drift 'logger "$EDGE_INFER_REASON"'
+  edge-infer monitor status --folder watched \\
+      --on-drift 'logger "$EDGE_INFER_REASON"'
 
 The command has EDGE_INFER_MODEL, _VERSION, _VERDICT and _REASON in its environment, and a minute.
 
@@ -52,7 +53,7 @@ The file takes its name when it is whole. It needs the extra monitor.
 
 Example:
 
-  edge-infer monitor prometheus /var/lib/node_exporter/edge_infer.prom --folder watched"""
+  edge-infer monitor prometheus edge_infer.prom --folder watched"""
 
 _WATCH_HELP = """\
 Show the status again and again, until Ctrl-C.
@@ -70,7 +71,8 @@ extra monitor.
 Example:
 
   edge-infer monitor export penguins --folder watched -o log.parquet
-  edge-infer monitor export penguins --folder watched --since 2026-11-01 -o log.csv"""
+  edge-infer monitor export penguins --folder watched -o log.csv \\
+      --since 2026-11-01"""
 
 _OUTCOMES_HELP = """\
 Record what came true of predictions, from a CSV or JSON Lines file with the columns id and outcome.
@@ -90,7 +92,7 @@ Example:
   edge-infer monitor report --folder fleet -o fleet.html"""
 
 Model = Annotated[str, typer.Argument(metavar="NAME", help="A model in the folder.")]
-Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="A model. Left out: all.")]
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="A model. Left out: all.")]
 Folder = Annotated[
     str | None,
     typer.Option("--folder", metavar="DIR", help="The monitor's folder. Left out: what EDGE_INFER_MONITOR names."),
@@ -180,7 +182,7 @@ def _outcomes(
 
 @monitor.command("merge", help=folded(_MERGE_HELP))
 def _merge(
-    folders: Annotated[list[str], typer.Argument(metavar="DIR...", help="Monitors' folders.")],
+    folders: Annotated[list[str], typer.Argument(metavar="DIR", help="Monitors' folders.")],
     output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="The folder to make.")],
 ) -> None:
     from edge_infer.cli import monitor as command
