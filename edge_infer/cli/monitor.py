@@ -167,6 +167,7 @@ def _show(look: Look) -> None:
         "one record": _latency(summary.latency),
         "many rows": _batches(summary),
         "accuracy": _accuracy(look),
+        "log": _log(look),
         "outcomes": "" if look.quality is None else quality_text(look.quality),
     }
     for name, fact in facts.items():
@@ -226,6 +227,18 @@ def _accuracy(look: Look) -> str:
         return ""
     share = f"{look.estimate.accuracy:.1%} ± {2 * look.estimate.error:.1%}"
     return f"{share}, estimated from probabilities, if they are calibrated"
+
+
+def _log(look: Look) -> str:
+    """What the prediction log writes in a day: flash wears."""
+    days = list(look.logged.values())
+    if not days:
+        return ""
+    return f"{_mib(days[-1])} today or on its last day, {_mib(sum(days) / len(days))} a day in the mean of {len(days)}"
+
+
+def _mib(size: float) -> str:
+    return f"{size / (1 << 20):,.1f} MiB" if size >= 1 << 20 else f"{size / 1024:,.1f} KiB"
 
 
 def _line(look: Look, value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from edge_infer.errors import DamagedStoreError, UnsafePathError, UsageError
 from edge_infer.events import report_event
 from edge_infer.monitor.basis import Basis, read_basis
+from edge_infer.monitor.log_tending import bytes_per_day
 from edge_infer.monitor.outcomes import pairs
 from edge_infer.monitor.quality import Classified, Estimate, Measured, estimated_accuracy, measured
 from edge_infer.monitor.summary import Summary
@@ -27,7 +28,8 @@ class Look(NamedTuple):
 
     windows: the last ones of the release that was called last, in the order of their time; whole: all of them
     together; drift: of these, beside the reference; estimate: of the accuracy, where there are probabilities; quality:
-    what outcomes say, where some were recorded; other: releases that the folder has windows of besides.
+    what outcomes say, where some were recorded; other: releases that the folder has windows of besides; logged: bytes
+    that the prediction log has written, by day.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Look(NamedTuple):
     estimate: Estimate | None
     quality: Classified | Measured | None
     other: tuple[str, ...]
+    logged: dict[str, int]
 
 
 def look_at_all(files: Files, last: int = LAST, settings: DriftSettings | None = None) -> list[Look]:
@@ -63,7 +66,7 @@ def look(files: Files, name: str, last: int = LAST, settings: DriftSettings | No
     other = {window.version for window in found if window.digest != newest.digest}
     return Look(
         name, tuple(windows), whole, basis, drift, estimated_accuracy(whole.summary), _quality(files, whole, basis),
-        tuple(sorted(other)),
+        tuple(sorted(other)), bytes_per_day(files, name),
     )  # fmt: skip
 
 
@@ -123,5 +126,6 @@ def plain_look(look: Look) -> dict[str, Any]:
         "drift": drift,
         "quality": None if look.quality is None else plain_quality(look.quality),
         "estimated_accuracy": None if look.estimate is None else look.estimate._asdict(),
+        "logged_bytes": look.logged,
         "other_versions": list(look.other),
     }

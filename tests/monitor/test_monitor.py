@@ -171,21 +171,28 @@ def test_a_large_batch_is_looked_at_in_all_its_parts(penguins: Path, monitor: Mo
     assert counts.min() > 0.05 * counts.sum()  # deciles of training: each has about a tenth
 
 
+def _threads(wanted: int) -> int:
+    """How many threads of monitors there are, once there are so many, or after ten seconds."""
+    until = time.monotonic() + 10
+    while (count := sum(each.name == "edge-infer monitor" for each in threading.enumerate())) != wanted:
+        if time.monotonic() > until:
+            break
+        time.sleep(0.01)
+    return count
+
+
 def test_no_thread_is_left_when_models_are_gone(penguins: Path, monitor: Monitor) -> None:
-    before = threading.active_count()
+    assert _threads(0) == 0  # those of the tests before end by themselves
     first, second = (edge_infer.load(penguins, monitor=monitor) for _ in range(2))
     for model in (first, second):
         model.predict(X.head(1))
-    assert threading.active_count() == before + 1
+    assert _threads(1) == 1
     first.close()
     first.close()
-    assert threading.active_count() == before + 1
+    assert _threads(1) == 1
     del model, second
     gc.collect()
-    until = time.monotonic() + 10
-    while threading.active_count() > before and time.monotonic() < until:
-        time.sleep(0.01)
-    assert threading.active_count() == before
+    assert _threads(0) == 0
     assert _all(monitor.windows("penguins")).rows == 2
 
 
