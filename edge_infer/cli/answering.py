@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from edge_infer.cli.documents import Request
@@ -15,9 +16,10 @@ __all__ = ["answer", "chosen_methods", "chosen_monitor", "default_methods", "lab
 
 
 def chosen_monitor(folder: str | None) -> Observing | None:
-    """What `--monitor` names."""
+    """What `--monitor` names; the folder is made at once, so that one that cannot be is told. Raises OSError."""
     if folder is None:
         return None
+    os.makedirs(folder, exist_ok=True)
     from edge_infer.monitor import Monitor
 
     return Monitor(folder)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from stat import S_ISDIR
 from typing import Any, Final, NamedTuple
 
 from edge_infer.errors import DamagedStoreError, FormatError, LimitError, UnsafePathError
@@ -18,7 +19,7 @@ from edge_infer.monitor.basis import Basis, keep_basis
 from edge_infer.monitor.counts import whole
 from edge_infer.monitor.summary import Summary
 from edge_infer.store.files import Files, Path
-from edge_infer.store.names import check_name
+from edge_infer.store.names import check_name, is_name
 from edge_infer.strict_json import Node, parse
 
 __all__ = [
@@ -93,8 +94,13 @@ def hour_of(utc: str) -> str:
 
 
 def models(files: Files) -> list[str]:
-    """Those that the folder has windows of."""
-    return [name for name in files.names() if files.names(name, HOURS) or files.names(name, DAYS)]
+    """Those that the folder has windows of. What else lies there is nobody's business."""
+    found = []
+    for name in filter(is_name, files.names()):
+        status = files.status(name)
+        if status is not None and S_ISDIR(status.st_mode) and (files.names(name, HOURS) or files.names(name, DAYS)):
+            found.append(name)
+    return found
 
 
 def read_windows(files: Files, name: str, kind: str = HOURS) -> list[Window]:

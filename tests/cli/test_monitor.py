@@ -128,3 +128,21 @@ def test_predict_and_stream_are_watched(tmp_path: Path) -> None:
     told = json.loads(fresh("monitor", "status", "--folder", folder, "--json").out)["models"][0]["summary"]
     assert told["calls"] == {"predict": 3}
     assert told["errors"] == {"column 'a': expected a number": 1}
+
+
+def test_what_else_lies_in_the_folder_is_passed_over(watched: Path) -> None:
+    (watched / "README.txt").write_text("mine")
+    (watched / "empty").mkdir()
+    (watched / "link").symlink_to(watched / "pets")
+    ran = fresh("monitor", "status", "--folder", watched)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("pets 1.0.0  ")
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "pets-1.0.0.onnx").write_bytes(artifact())
+    (tmp_path / "file").write_text("mine")
+    ran = fresh("predict", tmp_path / "pets-1.0.0.onnx", json.dumps(ROW), "--monitor", tmp_path / "file" / "watched")
+    assert ran.code == 1
+    assert "file" in ran.err
+    assert "Traceback" not in ran.err
