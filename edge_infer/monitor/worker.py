@@ -6,9 +6,7 @@ waits a moment for the last write. A child that is forked has a thread of its ow
 
 from __future__ import annotations
 
-import atexit
 import os
-import sys
 import threading
 import time
 import weakref
@@ -25,6 +23,7 @@ from edge_infer.monitor.log import PredictionLog
 from edge_infer.monitor.summary import Summary
 from edge_infer.monitor.watching import Watcher
 from edge_infer.monitor.windows import Stamp
+from edge_infer.process_end import AtEnd
 from edge_infer.store.files import Files
 
 __all__ = ["Keeping", "Worker"]
@@ -106,7 +105,7 @@ class Worker:
             if self._thread is not None or self._is_over:
                 return
             _running.add(self)
-            _end_with_multiprocessing()
+            _at_end.watch()
             thread = threading.Thread(target=self._run, name="edge-infer monitor", daemon=True)
             try:
                 thread.start()
@@ -244,20 +243,14 @@ class Worker:
 # --- the process ------------------------------------------------------------------------
 
 _running: Final[weakref.WeakSet[Worker]] = weakref.WeakSet()
-_registered: Final[set[int]] = set()  # the processes whose end multiprocessing tells
 
 
-@atexit.register
 def _end_all() -> None:
     for worker in list(_running):
         worker.end()
 
 
-def _end_with_multiprocessing() -> None:
-    """Its children end by `os._exit`, after their own finalizers."""
-    if "multiprocessing.util" in sys.modules and os.getpid() not in _registered:
-        _registered.add(os.getpid())
-        sys.modules["multiprocessing.util"].Finalize(None, _end_all, exitpriority=0)
+_at_end: Final = AtEnd(_end_all)
 
 
 def _in_a_child() -> None:

@@ -6,7 +6,6 @@ told by the system, which lets go of the start's file.
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import threading
@@ -17,6 +16,7 @@ from typing import Any, Final
 
 from edge_infer.errors import ArtifactError, EdgeInferError, InferenceError, InputError, MethodError, UsageError
 from edge_infer.events import report_event
+from edge_infer.process_end import AtEnd
 from edge_infer.store.files import Files
 from edge_infer.store.on_trial import PATIENCE, Begun, Counts, add_counts, begin, start_file
 from edge_infer.store.state import State, brief
@@ -79,7 +79,7 @@ class _Counter:
         self._next = time.monotonic() + _FIRST_SECONDS
         self._start: Start | None = begun.start  # last: other threads of a child wait for it
         _running[begun.start.name] = self
-        _end_with_multiprocessing()
+        _at_end.watch()
 
     # --- calls ---
 
@@ -200,7 +200,6 @@ class _Counter:
 
 #: The starts of this process that have not ended.
 _running: Final[dict[str, _Counter]] = {}
-_registered: Final[set[int]] = set()  # the processes whose end multiprocessing tells
 
 
 def _end_unused() -> None:
@@ -209,7 +208,6 @@ def _end_unused() -> None:
             counter.close()
 
 
-@atexit.register
 def _end_all() -> None:
     """But after an error that nobody caught, unless the caller's data was wrong, the starts count as crashes."""
     error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
@@ -219,11 +217,7 @@ def _end_all() -> None:
         counter.close()
 
 
-def _end_with_multiprocessing() -> None:
-    """Its children end by `os._exit`, after their own finalizers."""
-    if "multiprocessing.util" in sys.modules and os.getpid() not in _registered:
-        _registered.add(os.getpid())
-        sys.modules["multiprocessing.util"].Finalize(None, _end_all, exitpriority=0)
+_at_end: Final = AtEnd(_end_all)
 
 
 def _in_a_child() -> None:

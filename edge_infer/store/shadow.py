@@ -5,9 +5,7 @@ A sampled call leaves copies of its data and its answer in a bounded queue; what
 
 from __future__ import annotations
 
-import atexit
 import os
-import sys
 import threading
 import time
 import weakref
@@ -23,6 +21,7 @@ from edge_infer.histogram import Histogram
 from edge_infer.manifest import Output
 from edge_infer.model import Model
 from edge_infer.options import SessionOptions
+from edge_infer.process_end import AtEnd
 from edge_infer.store.agreement import Agreement, compared, rows_of_answer
 from edge_infer.store.artifacts import Identity
 from edge_infer.store.files import Files
@@ -201,7 +200,7 @@ class _Worker:
                 thread.start()
                 self._thread = thread
                 _running.add(self)
-                _end_with_multiprocessing()
+                _at_end.watch()
 
     # --- ends ---
 
@@ -312,17 +311,11 @@ def _copied(value: Any) -> Any:
 # --- the process ------------------------------------------------------------------------
 
 _running: Final[weakref.WeakSet[_Worker]] = weakref.WeakSet()
-_registered: Final[set[int]] = set()  # the processes whose end multiprocessing tells
 
 
-@atexit.register
 def _end_all() -> None:
     for worker in list(_running):
         worker.end()
 
 
-def _end_with_multiprocessing() -> None:
-    """Its children end by `os._exit`, after their own finalizers."""
-    if "multiprocessing.util" in sys.modules and os.getpid() not in _registered:
-        _registered.add(os.getpid())
-        sys.modules["multiprocessing.util"].Finalize(None, _end_all, exitpriority=0)
+_at_end: Final = AtEnd(_end_all)
