@@ -54,7 +54,7 @@ def run(settings: Settings) -> Part:
         (
             f"memory over {growth['rows']:,} rows",
             "",
-            f"+{growth['growth_bytes'] / (1 << 20):.1f} MiB",
+            f"{growth['growth_bytes'] / (1 << 20):+.1f} MiB",
             "",
             "",
             _verdict(met),
