@@ -15,7 +15,7 @@ from edge_infer.errors import MethodError, UsageError
 from edge_infer.graphs import Graphs
 from edge_infer.manifest import Manifest
 from edge_infer.method import Method
-from edge_infer.observed import Observer, Observing, observed
+from edge_infer.observed import Observer, Observing, observed, observing
 from edge_infer.options import SessionOptions
 from edge_infer.prepared import Prepared, prepare
 from edge_infer.tensors import Packer
@@ -55,21 +55,14 @@ def load(
         UsageError: options that make no sense, or an encrypted file without an identity.
         StoreError: the store has no such model, or none that works on this machine.
     """
-    if monitor is None and os.environ.get("EDGE_INFER_MONITOR"):
-        monitor = _monitor_of_environment()
     if isinstance(source, str) and is_bare_name(source):
         return _of_store(source, options, identity, monitor)
     if isinstance(source, bytes | bytearray | memoryview):
         artifact = parse_artifact(decrypted(bytes(source), identity))
     else:
         artifact = read_artifact(os.fspath(source), identity=identity)
-    return Model(artifact, options, observer=None if monitor is None else monitor.observer(artifact))
-
-
-def _monitor_of_environment() -> Observing | None:
-    from edge_infer.monitor import monitor_of_environment
-
-    return monitor_of_environment()
+    chosen = observing(monitor)
+    return Model(artifact, options, observer=None if chosen is None else chosen.observer(artifact))
 
 
 def _of_store(

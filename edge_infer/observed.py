@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from edge_infer.artifact import Artifact
 
-__all__ = ["Observer", "Observing", "observed", "together"]
+__all__ = ["Observer", "Observing", "observed", "observing", "together"]
 
 Answer = Callable[[Any], Any]
+
+_VARIABLE: Final = "EDGE_INFER_MONITOR"
 
 
 class Observer(Protocol):
@@ -37,6 +40,15 @@ class Observing(Protocol):
 
     def observer(self, artifact: Artifact) -> Observer:
         """Of one loaded model's calls."""
+
+
+def observing(monitor: Observing | None) -> Observing | None:
+    """The monitor that is given, else one of the folder that EDGE_INFER_MONITOR names, else none."""
+    if monitor is not None or not os.environ.get(_VARIABLE):
+        return monitor
+    from edge_infer.monitor.monitor import monitor_of_folder
+
+    return monitor_of_folder(os.environ[_VARIABLE])
 
 
 def observed(method: str, answer: Answer, observer: Observer, doc: str | None) -> Answer:

@@ -7,7 +7,7 @@ model = edge_infer.load("penguins", monitor=monitor)
 from edge_infer.monitor.alerts import Event
 from edge_infer.monitor.log_ids import prediction_id
 from edge_infer.monitor.log_settings import LogSettings
-from edge_infer.monitor.monitor import Monitor, monitor_of_environment
+from edge_infer.monitor.monitor import Monitor
 from edge_infer.monitor.verdict import DriftSettings
 
-__all__ = ["DriftSettings", "Event", "LogSettings", "Monitor", "monitor_of_environment", "prediction_id"]
+__all__ = ["DriftSettings", "Event", "LogSettings", "Monitor", "prediction_id"]

@@ -118,10 +118,15 @@ def _scores(manifest: Manifest, known: Reference) -> tuple[str | None, tuple[Pro
 
 
 def keep_basis(files: Files, basis: Basis) -> None:
-    """Written once. For writers, who hold the lock. Raises StoreWriteError."""
+    """Written where it is not there, or was another. For writers, who hold the lock. Raises StoreWriteError."""
     path = _path(basis.name, basis.digest)
-    if files.status(*path) is None:
-        files.replace(path, _render(basis))
+    data = _render(basis)
+    try:
+        if files.read(*path, most=_MOST_BYTES) == data:
+            return
+    except (FileNotFoundError, DamagedStoreError):
+        pass
+    files.replace(path, data)
 
 
 def read_basis(files: Files, name: str, digest: str) -> Basis | None:

@@ -99,8 +99,9 @@ def _together(windows: Sequence[Window]) -> Window:
         until=max(window.until for window in windows),
         spans=tuple(span for window in windows for span in window.spans),
     )
-    for window in windows:
-        whole.summary.merge(window.summary)
+    for window in reversed(windows):  # the newest tell how it is counted
+        if whole.summary.goes_with(window.summary):
+            whole.summary.merge(window.summary)
     return whole
 
 

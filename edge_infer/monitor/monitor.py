@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from edge_infer.artifact import Artifact
-from edge_infer.errors import ArtifactError, UsageError
+from edge_infer.errors import ArtifactError, UnsafePathError, UsageError
 from edge_infer.events import report_event
 from edge_infer.manifest import KEY_REFERENCE
 from edge_infer.monitor.alerts import Event, change_of
@@ -23,13 +23,11 @@ from edge_infer.monitor.verdict import DriftSettings
 from edge_infer.monitor.watching import Watcher
 from edge_infer.monitor.windows import HOURS, Stamp, Window, read_windows
 from edge_infer.monitor.worker import Keeping, Worker
-from edge_infer.observed import Observer, together
+from edge_infer.observed import Observer, Observing, together
 from edge_infer.store.files import Files
 from edge_infer.store.names import check_name
 
-__all__ = ["Monitor", "monitor_of_environment"]
-
-_VARIABLE: Final = "EDGE_INFER_MONITOR"
+__all__ = ["Monitor", "monitor_of_folder"]
 
 
 class Monitor:
@@ -170,17 +168,41 @@ def _unpickle(folder: str, settings: dict[str, Any]) -> Monitor:
     return Monitor(folder, **settings)
 
 
-def monitor_of_environment() -> Monitor | None:
-    """The one of the folder that EDGE_INFER_MONITOR names: one for a process."""
-    folder = os.environ.get(_VARIABLE)
-    if not folder:
-        return None
-    if folder not in _of_environment:
-        _of_environment[folder] = Monitor(folder)
-    return _of_environment[folder]
+class _OfFolder:
+    """A monitor that nobody in the program asked for: what it cannot watch is told, and loads as ever."""
+
+    def __init__(self, folder: str) -> None:
+        self._monitor = Monitor(folder)
+
+    def observer(self, artifact: Artifact) -> Observer:
+        try:
+            return self._monitor.observer(artifact)
+        except UnsafePathError as error:
+            report_event("monitor", f"a model is not watched: {error}")
+            return _NOBODY
 
 
-_of_environment: Final[dict[str, Monitor]] = {}
+class _Nobody:
+    """Looks on at nothing (`observed.Observer`)."""
+
+    def around(self, method: str, answer: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def call(data: Any) -> Any:
+            return answer(data)
+
+        return call
+
+    def answered(self, method: str, data: Any, answer: Any, seconds: float) -> None: ...
+    def failed(self, method: str, data: Any, error: Exception, seconds: float) -> None: ...
+    def closed(self) -> None: ...
+
+
+_NOBODY: Final = _Nobody()
+_of_folders: Final[dict[str, _OfFolder]] = {}
+
+
+def monitor_of_folder(folder: str) -> Observing:
+    """One for each folder and process."""
+    return _of_folders.setdefault(folder, _OfFolder(folder))
 
 
 def _tell(files: Files, drift: DriftSettings | None, on_event: Callable[[Event], None], name: str) -> None:

@@ -70,6 +70,17 @@ class Summary:
             kind = OTHERS
         self.errors[kind] = self.errors.get(kind, 0) + times
 
+    def goes_with(self, other: Summary) -> bool:
+        """Whether both count by the same places: a later edge-infer may count a release in another way."""
+        pairs = [(self.columns[name], counts) for name, counts in other.columns.items() if name in self.columns]
+        pairs += [(self.labels, other.labels)] if self.labels is not None and other.labels is not None else []
+        if self.scores and other.scores and len(self.scores) != len(other.scores):
+            return False
+        return all(
+            len(mine.counts) == len(theirs.counts)
+            for mine, theirs in (*pairs, *zip(self.scores, other.scores, strict=False))
+        )
+
     def merge(self, later: Summary, *, columns: bool = True) -> None:
         """With all that another one of the same release has counted, or with what it has of calls alone.
 

@@ -138,6 +138,8 @@ def _parts(basis: Basis, summary: Summary) -> Iterator[tuple[str, str, Profile, 
 
 
 def _pair(name: str, kind: str, profile: Profile, counts: Counts) -> _Pair:
+    if len(counts.counts) != len(profile.counts):  # of windows that an earlier edge-infer has counted in another way
+        counts = Counts(len(profile.counts))
     reference = np.array([*profile.counts, profile.other, profile.missing], np.int64)
     window = np.array([*counts.counts, counts.other, counts.missing], np.int64)
     return _Pair(name, kind, profile, counts, reference, window)

@@ -163,11 +163,14 @@ class Watcher:
     def fold(self) -> None:
         """Count all that calls have left behind until now."""
         self._is_awake = False  # first: who calls from now on wakes the thread again
+        seen = Summary()
         with self._folding:
             kept, self._kept = self._kept, []
             asked = self._count_times()
             self._room, self._share = self._most, min(1.0, self._most / max(asked, 1))
-            self._folder.fold(kept, self._summary)
+        self._folder.fold(kept, seen)  # it takes a while: no caller waits for it
+        with self._folding:
+            self._summary.merge(seen)
 
     def _count_times(self) -> int:
         """How many rows were asked. The next call of each method is looked at."""

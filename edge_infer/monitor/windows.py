@@ -142,7 +142,7 @@ def add(
         keep_basis(files, basis)
         there = _numbered(files, name, HOURS)
         known = _same_hour(files, there, new)
-        if known is not None:
+        if known is not None and known.summary.goes_with(summary):
             _write(files, HOURS, merged(known, new))
             return False
         numbers = [int(file.partition("-")[0]) for file in (*there, *_numbered(files, name, DAYS))]
@@ -157,7 +157,10 @@ def add_window(files: Files, kind: str, window: Window) -> None:
     with files.locked(_PATIENCE, path=(name, "lock")):
         there = _numbered(files, name, kind)
         for file in there:
-            if file.split("-", 1)[1] == _file(window).split("-", 1)[1] and (known := _read(files, (name, kind, file))):
+            if file.split("-", 1)[1] != _file(window).split("-", 1)[1]:
+                continue
+            known = _read(files, (name, kind, file))
+            if known is not None and known.summary.goes_with(window.summary):
                 _write(files, kind, merged(known, window))
                 return
         number = 1 + max((int(file.partition("-")[0]) for file in there), default=0)
@@ -229,6 +232,9 @@ def _add_to_before(files: Files, day: Window) -> None:
         known, day = day._replace(hours=(), summary=Summary()), day._replace(hours=())
     elif day.number <= known.number:
         return
+    if not known.summary.goes_with(day.summary):
+        report_event("monitor", f"{day.name}: what was counted in another way before is left behind")
+        known = known._replace(summary=Summary())
     together = merged(known, day)._replace(number=day.number)
     files.replace(path, _render(together))
 
@@ -246,6 +252,8 @@ def _add_to_day(files: Files, hour: Window) -> None:
             break
         if known is None:
             break
+        if not known.summary.goes_with(day.summary):
+            continue
         if hour.number not in known.hours:
             _write(files, DAYS, merged(known, day)._replace(hours=(*known.hours, hour.number)))
         return

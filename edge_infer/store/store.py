@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge_infer.errors import DamagedStoreError, RefusedError, UnsafePathError, UsageError
 from edge_infer.model import Model
-from edge_infer.observed import Observing
+from edge_infer.observed import Observing, observing
 from edge_infer.options import SessionOptions
 from edge_infer.store.admission import Allowed, check_follows
 from edge_infer.store.artifacts import Identity, path_of, remove_unfinished, stored_bytes
@@ -92,7 +92,7 @@ class Store:
             RefusedError: it does not work on this machine, and there is none to fall back to.
             DamagedStoreError: its bytes are not those that were installed.
         """
-        return load(self._files, reference, options, self._identity, monitor)
+        return load(self._files, reference, options, self._identity, observing(monitor))
 
     def watch(
         self,
@@ -107,7 +107,7 @@ class Store:
         """A model that follows what is active here; see `edge_infer.watch`."""
         from edge_infer.store.watched import Source, Watched
 
-        source = Source.of(self._files, self._identity, reference, options, monitor)
+        source = Source.of(self._files, self._identity, reference, options, observing(monitor))
         return Watched(source, interval, shadow=shadow, sample=sample)
 
     def shadows(self, name: str) -> list[Shadow]:

@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 
 import edge_infer
 from edge_infer import Monitor
+from edge_infer.errors import UnsafePathError
 from edge_infer.monitor.alerts import Event
 from edge_infer.monitor.basis import Basis, ColumnBasis, read_basis
 from edge_infer.monitor.counts import Counts
+from edge_infer.monitor.looking import look
 from edge_infer.monitor.profile import Profile
 from edge_infer.monitor.summary import Summary
 from edge_infer.monitor.windows import BEFORE, DAYS, HOURS, Stamp, add, read_all, read_windows
@@ -326,3 +328,47 @@ def test_what_a_function_raises_harms_nobody(tmp_path: Path, caplog: pytest.LogC
             monitor.flush()
     assert "no mail server" in caplog.text
     assert sum(window.summary.rows for window in monitor.windows("pets")) == 3 * 5 * len(X)
+
+
+def test_what_is_counted_in_another_way_has_a_window_of_its_own(tmp_path: Path) -> None:
+    """A later edge-infer may have other bins for a release: nothing is lost, and nothing is mixed."""
+    files = Files(tmp_path)
+    _add(files, _at(3), [0.5])
+    other = Summary()
+    other.count_call("predict")
+    other.rows = other.looked_at = 1
+    other.columns["age"] = Counts(5)
+    later = BASIS._replace(columns=(BASIS.columns[0]._replace(profile=Profile((1,) * 5, edges=(0.0, 1.0, 2.0, 3.0))),))
+    for _ in range(2):
+        add(files, later, _at(3), _at(3), other, keep_hours=48, keep_days=90)
+    assert [window.summary.rows for window in read_windows(files, "pets")] == [1, 2]
+    assert read_basis(files, "pets", BASIS.digest) == later
+    assert look(files, "pets").whole.summary.rows == 2
+
+
+def test_the_environment_names_a_monitor_for_watched_models_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge_infer.store import Store
+
+    monkeypatch.setenv("EDGE_INFER_MONITOR", str(tmp_path / "watched"))
+    store = Store(tmp_path / "home")
+    store.install(artifact())
+    with store.watch("pets") as model:
+        model.predict(ROW)
+    with store.load("pets") as model:
+        model.predict(ROW)
+    assert sum(window.summary.rows for window in Monitor(tmp_path / "watched").windows("pets")) == 2
+
+
+def test_a_model_that_cannot_name_files_loads_as_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """NUL names a device on some systems. Whoever asks for a monitor is told; the environment breaks nothing."""
+    data = artifact(name="nul")
+    with pytest.raises(UnsafePathError):
+        edge_infer.load(data, monitor=Monitor(tmp_path / "watched"))
+    monkeypatch.setenv("EDGE_INFER_MONITOR", str(tmp_path / "watched"))
+    with edge_infer.load(data) as model:
+        assert model.predict(ROW) == edge_infer.load(artifact()).predict(ROW)
+    assert "is not watched" in caplog.text
