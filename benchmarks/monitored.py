@@ -32,7 +32,7 @@ _NOTE: Final = (
     "are compared. "
     f"One record: a dict; p99: of {_TURNS} × {_CALLS:,} calls timed one by one. Batch: {MANY:,} rows of a pandas "
     f"DataFrame. Memory: resident after {_ROWS:,} rows in batches (benchmarks/watched.py) above that after the first "
-    "tenth of them, in a fresh process. Targets: the median of one record at most 0.5 µs or 10 % more, whichever "
+    "hundredth of them, in a fresh process. Targets: the median of one record at most 0.5 µs or 10 % more, whichever "
     "is larger; its p99 at most 20 %, a batch at most 5 %; memory at most 4 MiB."
 )
 

@@ -2,7 +2,7 @@
 
 python watched.py MODEL FRAME.pickle FOLDER ROWS
 
-Prints one JSON object: rows, and resident memory in bytes after a tenth of them and after all. Linux alone.
+Prints one JSON object: rows, and resident memory in bytes after a hundredth of them and after all. Linux alone.
 """
 
 import json
@@ -22,7 +22,7 @@ def main() -> None:
     with edge_infer.load(path, monitor=edge_infer.Monitor(folder, write_seconds=1)) as model:
         for call in range(calls):
             model.predict_proba(frame)
-            if call <= calls // 10:
+            if call <= calls // 100:
                 first = resident()
         later = resident()
     (window,) = edge_infer.Monitor(folder).windows(model.manifest.name)[-1:]
