@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from edge_infer.cli.console import Grid, dumps, encodes, in_line, is_terminal, show_grid, wrapped, write
+from edge_infer.cli.output_file import check_output
 from edge_infer.errors import UsageError
 from edge_infer.histogram import Histogram
 from edge_infer.monitor.looking import Look, look, look_at_all, plain_look
@@ -66,15 +67,17 @@ def _run_on_drift(command: str, files: Files, names: Sequence[str]) -> None:
 def prometheus(*, output: str, folder: str | None) -> int:
     from edge_infer.monitor.prometheus import write_prometheus
 
+    check_output(output)
     files = files_of(folder)
     count = write_prometheus(files, output)
-    write(f"{output}: {count} model{'' if count == 1 else 's'}")
+    write(f"{output}: {_counted(count, 'model')}")
     return 0
 
 
 def report(*, name: str | None, folder: str | None, output: str, last: int) -> int:
     from edge_infer.monitor.report import write_report
 
+    check_output(output)
     files = files_of(folder)
     found = [look(files, name, last)] if name else look_at_all(files, last)
     if not found:
@@ -99,6 +102,7 @@ def watch(*, name: str | None, folder: str | None, last: int, every: float) -> i
 def export(*, name: str, folder: str | None, output: str, to: str | None, since: str | None, until: str | None) -> int:
     from edge_infer.monitor.export import KINDS, export_log
 
+    check_output(output)
     kind = to or os.path.splitext(output)[1].removeprefix(".").lower()
     if kind not in KINDS:
         raise UsageError(f"--to: expected {', '.join(KINDS)}, got {kind!r:.60}")
@@ -116,7 +120,7 @@ def outcomes(*, name: str, file: str, folder: str | None) -> int:
     from edge_infer.monitor.outcomes import read_outcomes, record_outcomes
 
     count = record_outcomes(files_of(folder), name, read_outcomes(file))
-    write(f"{count:,} outcomes recorded")
+    write(f"{_counted(count, 'outcome')} recorded")
     return 0
 
 
@@ -160,7 +164,8 @@ def _show(look: Look) -> None:
     summary = look.whole.summary
     write(f"{look.name} {look.whole.version}  {look.drift.verdict}: {wrapped(in_line(look.drift.reason), 2)}")
     facts = {
-        "seen": f"{_minute(look.whole.since)} to {_minute(look.whole.until)} UTC, {len(look.windows)} windows",
+        "seen": f"{_minute(look.whole.since)} to {_minute(look.whole.until)} UTC, "
+        + _counted(len(look.windows), "window"),
         "calls": f"{sum(summary.calls.values()):,}  {_line(look, lambda each: float(sum(each.calls.values())))}",
         "rows": _rows(summary),
         "errors": _errors(summary),
@@ -239,6 +244,10 @@ def _log(look: Look) -> str:
 
 def _mib(size: float) -> str:
     return f"{size / (1 << 20):,.1f} MiB" if size >= 1 << 20 else f"{size / 1024:,.1f} KiB"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _line(look: Look, value: Any) -> str:

@@ -174,7 +174,7 @@ def _part(pair: _Pair, p: float | None, settings: DriftSettings) -> Part:
     if not pair.reference.sum():
         return about._replace(reason="the file has no reference to compare with")
     if p is None:
-        return about._replace(reason=f"{rows:,} rows; at least {settings.least_rows:,} are needed")
+        return about._replace(reason=f"{rows:,} of the {settings.least_rows:,} rows that are needed")
     distance = jensen_shannon(pair.reference, pair.window)
     ks = kolmogorov_smirnov(pair.reference[:-2], pair.window[:-2]).statistic if pair.profile.edges is not None else None
     sure = p < settings.significance
@@ -242,7 +242,7 @@ def _in_all(basis: Basis, summary: Summary, parts: tuple[Part, ...], settings: D
         return STABLE, "as in the reference"
     if not basis.rows:
         return UNKNOWN, "the file has no reference; convert it with data= (--data)"
-    return UNKNOWN, f"{summary.looked_at:,} rows; at least {settings.least_rows:,} are needed"
+    return UNKNOWN, f"{summary.looked_at:,} of the {settings.least_rows:,} rows that are needed"
 
 
 def _named(part: Part) -> str:

@@ -105,6 +105,7 @@ def test_a_report_is_one_file(watched: Path, tmp_path: Path) -> None:
         (("status", "cats", "--folder", "FOLDER"), "models there: pets"),
         (("export", "pets", "-o", "log.xyz", "--folder", "FOLDER"), "--to: expected csv, jsonl, parquet"),
         (("export", "pets", "-o", "log.csv", "--since", "soon", "--folder", "FOLDER"), "--since: expected a date"),
+        (("report", "-o", "nowhere/report.html", "--folder", "FOLDER"), "expected an existing folder, got 'nowhere'"),
         (("outcomes", "pets", "missing.csv", "--folder", "FOLDER"), "missing.csv"),
     ],
     ids=str,

@@ -230,7 +230,7 @@ def test_between_stable_and_drifted_it_is_watched() -> None:
 def test_too_few_rows_and_no_reference_are_said() -> None:
     basis = _basis(_some(300))
     drift = judge(basis, _window(basis, _some(100)))
-    assert (drift.verdict, drift.reason) == (UNKNOWN, "100 rows; at least 200 are needed")
+    assert (drift.verdict, drift.reason) == (UNKNOWN, "100 of the 200 rows that are needed")
     empty = [
         c._replace(profile=c.profile._replace(counts=(0,) * len(c.profile.counts), missing=0)) for c in basis.columns
     ]
