@@ -77,7 +77,7 @@ class Monitor:
         self._logs: weakref.WeakSet[PredictionLog] = weakref.WeakSet()
         self._files = Files(folder)
         self._rows = rows_per_second
-        self._drift, self._on_event = None if drift is None else drift.checked(), on_event
+        self._drift = None if drift is None else drift.checked()
         ended = None if on_event is None else partial(_tell, self._files, self._drift, on_event)
         self._worker = Worker(self._files, Keeping(float(write_seconds), keep_hours, keep_days), _now, ended)
 

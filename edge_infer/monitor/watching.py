@@ -60,6 +60,7 @@ class Watcher:
     def begin(self) -> None:
         """With nothing: in a child that is forked, what waits is the parent's."""
         self._folding = threading.RLock()  # a handler of a signal may call too
+        self._one_fold = threading.RLock()  # no caller waits for this one
         self._summary, self._written = Summary(), Summary()
         self._batches: list[tuple[str, int, float]] = []  # method, rows, seconds
         self._kept: list[Kept] = []
@@ -161,16 +162,17 @@ class Watcher:
     # --- where it is folded ---
 
     def fold(self) -> None:
-        """Count all that calls have left behind until now."""
-        self._is_awake = False  # first: who calls from now on wakes the thread again
-        seen = Summary()
-        with self._folding:
-            kept, self._kept = self._kept, []
-            asked = self._count_times()
-            self._room, self._share = self._most, min(1.0, self._most / max(asked, 1))
-        self._folder.fold(kept, seen)  # it takes a while: no caller waits for it
-        with self._folding:
-            self._summary.merge(seen)
+        """Count all that calls have left behind until now: when it returns, all of it is in what `take` gives."""
+        with self._one_fold:
+            self._is_awake = False  # first: who calls from now on wakes the thread again
+            seen = Summary()
+            with self._folding:
+                kept, self._kept = self._kept, []
+                asked = self._count_times()
+                self._room, self._share = self._most, min(1.0, self._most / max(asked, 1))
+            self._folder.fold(kept, seen)  # it takes a while: no caller waits for it
+            with self._folding:
+                self._summary.merge(seen)
 
     def _count_times(self) -> int:
         """How many rows were asked. The next call of each method is looked at."""

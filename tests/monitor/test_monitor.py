@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pytest
 import edge_infer
 from edge_infer import InputError, Model, Monitor
 from edge_infer.errors import UsageError
+from edge_infer.monitor.folding import Folder, Kept
 from edge_infer.monitor.summary import Summary
 from edge_infer.monitor.windows import Window
 from edge_infer_convert import convert
@@ -169,6 +170,24 @@ def test_a_large_batch_is_looked_at_in_all_its_parts(penguins: Path, monitor: Mo
     assert 200 <= summary.looked_at <= 256
     counts = summary.columns["bill_length_mm"].counts
     assert counts.min() > 0.05 * counts.sum()  # deciles of training: each has about a tenth
+
+
+def test_what_the_thread_is_counting_when_a_model_is_closed_is_written_too(
+    penguins: Path, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+    fold = Folder.fold
+
+    def slowly(self: Folder, kept: Sequence[Kept], summary: Summary) -> None:
+        begun.set()
+        time.sleep(0.5)
+        fold(self, kept, summary)
+
+    monkeypatch.setattr(Folder, "fold", slowly)
+    with edge_infer.load(penguins, monitor=monitor) as model:
+        model.predict(X)
+        assert begun.wait(10)
+    assert _all(monitor.windows("penguins")).looked_at == len(X) // 2
 
 
 def _threads(wanted: int) -> int:
