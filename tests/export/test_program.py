@@ -9,8 +9,8 @@ from playwright.sync_api import Page
 
 import edge_infer
 from edge_infer.cli import csv_rows
-from edge_infer.cli.csv_rows import BadCell, cell_reader
 from edge_infer.columns import Misfit, NumberReader, WholeReader
+from edge_infer.csv_cells import BadCell, cell_reader
 from edge_infer.errors import InputError
 from edge_infer.time_units import BadTime, units_of
 from edge_infer.times import TimeType

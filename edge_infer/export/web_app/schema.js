@@ -1,5 +1,5 @@
 // The manifest's columns: text of a cell → value → element of an input tensor. What does not fit is a Misfit.
-// The rules are those of edge_infer/columns.py and cli/csv_rows.py, the wording too.
+// The rules are those of edge_infer/columns.py and csv_cells.py, the wording too.
 //
 // A value is null (missing), a boolean, a number, a BigInt (digits of a whole number) or a text.
 import { BadTime, timeType, unitsOf } from "./times.js";

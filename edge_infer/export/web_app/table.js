@@ -1,5 +1,5 @@
 // CSV (RFC 4180) → rows of the manifest's values, and answers → CSV.
-// As edge_infer/cli/csv_rows.py and answer_table.py do it.
+// As edge_infer/csv_cells.py and cli/answer_table.py do it.
 import { isUsed, Misfit, repr, valueOf } from "./schema.js";
 
 const DELIMITERS = [",", ";", "\t"];
