@@ -135,7 +135,13 @@ def _growth(subject: Subject, folder: Path, settings: Settings) -> list[dict[str
         command = [sys.executable, script, str(subject.path), str(data), str(folder / case), str(rows)]
         told = json.loads(run_process(command, **variables)[1])
         growth = told["later"] - told["first"]
-        found.append({"case": f"memory {case}, over {told['rows']:,} rows", "growth_bytes": growth})
+        found.append(
+            {
+                "case": f"memory {case}, over {told['rows']:,} rows",
+                "memory_bytes": told["later"],
+                "growth_bytes": growth,
+            }
+        )
     found[0]["target_met"] = found[0]["growth_bytes"] <= MOST_GROWTH_BYTES
     return found
 
