@@ -212,7 +212,7 @@ class CodeReader:
     def many(self, values: NDArray[Any] | Coded) -> NDArray[Any]:
         """Shape (rows,) → int64 codes of shape (rows,)."""
         if isinstance(values, Coded):
-            return self._from_dictionary(values)
+            return _by_distinct(self, values, np.dtype(np.int64))
         cells = values.tolist()
         try:
             codes: list[Any] = list(map(self.codes.get, cells))  # nothing but text is equal to a text
@@ -226,20 +226,6 @@ class CodeReader:
                     except Misfit as misfit:
                         raise Misfit(misfit.expected, misfit.got, row) from None
         return np.array(codes, np.int64)
-
-    def _from_dictionary(self, coded: Coded) -> NDArray[Any]:
-        """Each distinct value is looked up once; only those that occur can be misfits."""
-        table = np.empty(len(coded.values) + 1, np.int64)
-        occurs = np.bincount(coded.positions + 1, minlength=len(table)) > 0
-        for position, value in enumerate([None, *coded.values]):
-            if not occurs[position]:
-                continue
-            try:
-                table[position] = self.one(value)
-            except Misfit as misfit:
-                row = int(np.argmax(coded.positions == position - 1))
-                raise Misfit(misfit.expected, misfit.got, row) from None
-        return table[coded.positions + 1]
 
 
 class TimeReader:
@@ -260,7 +246,9 @@ class TimeReader:
 
     def many(self, values: NDArray[Any] | Coded) -> NDArray[Any]:
         """Shape (rows,) → float64 of shape (rows,). Raises Misfit for the first row that does not fit."""
-        if isinstance(values, Coded) or values.dtype.kind != "M" or self._type.zoned or np.isnat(values).any():
+        if isinstance(values, Coded):
+            return _by_distinct(self, values, np.dtype(np.float64))
+        if values.dtype.kind != "M" or self._type.zoned or np.isnat(values).any():
             return _one_by_one(self, values, np.dtype(np.float64))
         try:
             return units_of_all(values, self._type).astype(np.float64)
@@ -322,6 +310,20 @@ def _one_by_one(reader: ColumnReader, values: NDArray[Any] | Coded, dtype: np.dt
         except Misfit as misfit:
             raise Misfit(misfit.expected, misfit.got, row) from None
     return read
+
+
+def _by_distinct(reader: ColumnReader, coded: Coded, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Each distinct value is read once."""
+    table = np.zeros(len(coded.values) + 1, dtype)
+    occurs = np.bincount(coded.positions + 1, minlength=len(table)) > 0
+    for position, value in enumerate([None, *coded.values]):
+        if occurs[position]:
+            try:
+                table[position] = reader.one(value)
+            except Misfit as misfit:
+                row = int(np.argmax(coded.positions == position - 1))
+                raise Misfit(misfit.expected, misfit.got, row) from None
+    return table[coded.positions + 1]
 
 
 def _as_float(value: Any, column: Column) -> float:

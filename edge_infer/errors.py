@@ -25,6 +25,7 @@ EdgeInferError
 │   ├── RefusedError                 a release that may not become active; `kind` says why
 │   └── UpdateError                  what a repository of updates offers cannot be taken; `kind` says why
 ├── PublishError (RuntimeError)      whoever publishes: the repository of updates cannot take what is asked
+├── BatchError (RuntimeError)        whoever gave the files: one is broken, or not what was begun; see `batch/errors.py`
 ├── BundleError (RuntimeError)       whoever bundles: pip cannot bring the wheels for the device
 ├── MissingExtraError (ImportError)  whoever installed: an optional dependency is not there
 └── ConversionError (ValueError)     the converter's user
@@ -43,6 +44,7 @@ from typing import Any, NamedTuple
 
 __all__ = [
     "ArtifactError",
+    "BatchError",
     "Blocker",
     "BundleError",
     "ConversionError",
@@ -277,6 +279,10 @@ class UpdateError(StoreError):
 
 class PublishError(EdgeInferError, RuntimeError):
     """A repository of updates cannot take what is asked, or is none that edge-infer wrote; nothing was changed."""
+
+
+class BatchError(EdgeInferError, RuntimeError):
+    """A batch cannot go on; what is done of it is kept."""
 
 
 class BundleError(EdgeInferError, RuntimeError):

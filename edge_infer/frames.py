@@ -176,11 +176,16 @@ def _polars(series: Any) -> NDArray[Any] | Coded:
 
 def _arrow(column: Any) -> NDArray[Any] | Coded:
     kind = str(column.type)
+    if kind in ("string", "large_string"):
+        column = column.dictionary_encode()
+        kind = "dictionary"
     if kind.startswith("dictionary"):
         column = column.combine_chunks() if hasattr(column, "chunks") else column
         positions = column.indices.cast("int64").fill_null(-1)  # indices may be unsigned
         return Coded(column.dictionary.to_pylist(), positions.to_numpy(zero_copy_only=False))
-    if kind.startswith(("int", "uint", "float", "double", "halffloat")):
+    if kind == "bool":
+        column = column.cast("int8")  # with gaps, an array of it would be one of objects
+    if kind.startswith(("bool", "int", "uint", "float", "double", "halffloat")):
         return column.to_numpy() if hasattr(column, "chunks") else column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
     if kind.startswith(("timestamp", "date")) and "tz=" not in kind:  # datetime64; to_pylist has no nanoseconds
         return np.asarray(column.to_numpy() if hasattr(column, "chunks") else column.to_numpy(zero_copy_only=False))

@@ -24,6 +24,10 @@ from edge_infer.tuned import options_for
 if TYPE_CHECKING:
     from numpy.typing import NDArray  # takes more than half a millisecond to import
 
+    from edge_infer.batch.chunk_answers import OnError
+    from edge_infer.batch.job import BatchResult, Seen
+    from edge_infer.batch.scoring import Scorer
+
 __all__ = ["Model", "load"]
 
 
@@ -202,6 +206,69 @@ class Model:
             InferenceError: onnxruntime refuses the feeds.
         """
         return _run(self._graphs, feeds, outputs)
+
+    def predict_file(
+        self,
+        inputs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        output: str | os.PathLike[str],
+        *,
+        methods: Sequence[str] | None = None,
+        keep: Sequence[str] = (),
+        on_error: OnError = "reject",
+        memory: int = 200 << 20,
+        threads: int | None = None,
+        resume: bool = False,
+        input_kind: str | None = None,
+        output_kind: str | None = None,
+        delimiter: str | None = None,
+        progress: Callable[[Seen], None] | None = None,
+    ) -> BatchResult:
+        """Score files of any size, in their order, in constant memory (extra `batch`).
+
+        CSV, TSV, JSON Lines, Parquet, Arrow; text also compressed. Rows that cannot be scored go to
+        OUTPUT.rejected.jsonl, with line and reason. The output appears when it is whole.
+
+        Args:
+            inputs: files, globs, folders, or "-" for standard input.
+            output: its suffix says what kind of file.
+            methods: what is answered; None: the first one, and probabilities where there are any.
+            keep: columns of the input that the output begins with.
+            on_error: "reject", "null" (the row keeps its place, without answers) or "fail".
+            memory: bytes that rows under way take, about.
+            threads: that score; None: as many as there are CPUs to use.
+            resume: go on with what was begun and broke off; the output is that of an unbroken run, byte for byte.
+            input_kind, output_kind: csv, tsv, jsonl, parquet or arrow, where a name does not say.
+            delimiter: of CSV; None: found out from the header.
+            progress: called about ten times a second, by this thread.
+
+        Raises:
+            UsageError: an argument that makes no sense.
+            InputError: the files have other columns than the model takes.
+            BatchError (`edge_infer.batch.errors`): a file is broken, a row fails where on_error is "fail", or what was
+                begun was another job; what is done stays for `resume`.
+            OSError: a file cannot be read or written.
+        """
+        scorer = self.scorer(methods)
+        from edge_infer.batch.predicting import predict_files
+
+        return predict_files(
+            scorer, self._artifact.digest, inputs, output, keep=keep, on_error=on_error, memory=memory,
+            threads=threads, resume=resume, input_kind=input_kind, output_kind=output_kind, delimiter=delimiter,
+            progress=progress,
+        )  # fmt: skip
+
+    def scorer(self, methods: Sequence[str] | None = None) -> Scorer:
+        """What answers rows of Arrow by columns of Arrow: for engines that hold data so (extra `batch`).
+
+        methods: answered in one run; None: the first one, and probabilities where there are any.
+
+        Raises:
+            MethodError: the model has no such method.
+            MissingExtraError: pyarrow is not installed.
+        """
+        from edge_infer.batch import scorer_of
+
+        return scorer_of(self._manifest, self._graphs, self._packer, methods, self._observer)
 
     def _answer(self, method: str, data: Any, graphs: Graphs | None = None) -> Any:
         """The careful way. `graphs`: in place of the model's own."""
