@@ -75,6 +75,7 @@ def run_app(args: list[str]) -> int:
 
 def whole_app() -> Any:
     """What typer makes of the app with all its commands; `.commands` are these by name."""
+    import edge_infer.cli.batch_app
     import edge_infer.cli.bundle_app
     import edge_infer.cli.export_app
     import edge_infer.cli.keys_app
