@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edge_infer.errors import MissingExtraError
+from edge_infer.extras import needs
 
 if TYPE_CHECKING:
     from edge_infer.batch.scoring import Scorer
@@ -19,12 +19,8 @@ __all__ = ["check_extra", "scorer_of"]
 
 def check_extra() -> None:
     """Raises MissingExtraError where pyarrow is not installed."""
-    try:
+    with needs("batch", "pyarrow", "Batches of Arrow and files of many rows"):
         import pyarrow  # noqa: F401
-    except ModuleNotFoundError as error:
-        if error.name != "pyarrow":
-            raise
-        raise MissingExtraError("pyarrow", "batch", "Batches of Arrow and files of many rows") from None
 
 
 def scorer_of(

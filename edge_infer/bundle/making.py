@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Bundle", "Contents", "contents_of", "make_bundle", "written_models"]
 
 _SUMS: Final = "SHA256SUMS"
-_EXTRAS: Final = ("secure", "update")
+_EXTRAS: Final = ("batch", "secure", "update")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")  # what a file's name may be, for any stick and shell
 
 

@@ -55,7 +55,7 @@ def _bundle(
         list[str] | None, typer.Option("--key", metavar="KEY.pub", help="A public key to trust. Repeatable.")
     ] = None,
     extra: Annotated[
-        list[str] | None, typer.Option("--extra", help="secure or update. Repeatable; --key brings secure.")
+        list[str] | None, typer.Option("--extra", help="batch, secure or update. Repeatable; --key brings secure.")
     ] = None,
     wheel: Annotated[
         str | None,

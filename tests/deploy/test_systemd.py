@@ -20,7 +20,7 @@ from tests.deploy.conftest import ROOT, SAMPLES
 UNITS = ROOT / "deploy" / "systemd"
 EXPOSURE = UNITS / "exposure.txt"
 PROGRAM = "/opt/edge-infer/bin/edge-infer"
-MOST = {"edge-infer-stream-penguins@.service": 1.0, "edge-infer-update.service": 2.0}
+MOST = {"edge-infer-batch.service": 1.0, "edge-infer-stream-penguins@.service": 1.0, "edge-infer-update.service": 2.0}
 RECORD = json.dumps(json.loads((SAMPLES / "penguins-1.0.0.record.json").read_text(encoding="utf-8")))
 ANSWER = json.loads((SAMPLES / "penguins-1.0.0.answer.json").read_text(encoding="utf-8"))
 
@@ -45,7 +45,7 @@ def units(tmp_path: Path) -> Path:
 
 def test_systemd_finds_nothing_to_complain_of(units: Path) -> None:
     names = [path for path in sorted(units.iterdir()) if path.suffix in (".service", ".socket", ".timer")]
-    assert len(names) == 4
+    assert len(names) == 6
     done = subprocess.run([program("systemd-analyze"), "verify", *names], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
