@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks import (
     boosted_trees,
     c_floor,
+    files,
     large_models,
     many_rows,
     million_rows,
@@ -36,6 +37,7 @@ PARTS = {
     "large_models": large_models.run,
     "swap": swap.run,
     "monitored": monitored.run,
+    "files": files.run,
 }
 
 
