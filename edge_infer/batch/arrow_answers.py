@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from edge_infer.errors import GraphMismatchError
+from edge_infer.errors import GraphMismatchError, MethodError
 from edge_infer.manifest import Label, Manifest, Output
 
 if TYPE_CHECKING:
@@ -20,21 +21,23 @@ __all__ = ["ArrowAnswer"]
 class ArrowAnswer:
     """Of one method; prepared once, thread-safe."""
 
-    def __init__(self, output: Output, manifest: Manifest) -> None:
+    def __init__(self, output: Output, manifest: Manifest, shapes: Mapping[str, Sequence[Any]]) -> None:
+        """shapes: of the graph's outputs, by name. Raises MethodError for answers of no fixed width."""
         self.method = output.method
         self.tensors = [output.index] if output.index is not None else list(output.tensors)
         self._output = output
         self._labels = [_typed(labels, output.dtype) for labels in output.classes or ()] if output.index else []
-        self.fields = self._fields(manifest)
+        self.fields = self._fields(manifest, shapes)
 
-    def _fields(self, manifest: Manifest) -> list[pa.Field]:
+    def _fields(self, manifest: Manifest, shapes: Mapping[str, Sequence[Any]]) -> list[pa.Field]:
         name = "prediction" if self.method == "predict" else self.method
         if self._labels:
             names = [name] if len(self._labels) == 1 else [f"{name}_{place}" for place in range(len(self._labels))]
             return [pa.field(each, labels.type) for each, labels in zip(names, self._labels, strict=True)]
         kind = _arrow_type(self._output.dtype)
         if self._output.listed:
-            return [pa.field(each, kind) for each in _listed_names(name, manifest)]
+            widths = [shapes[tensor][-1] for tensor in self.tensors]
+            return [pa.field(each, kind) for each in _listed_names(name, widths)]
         if not self._output.shape:
             return [pa.field(name, kind)]
         width = int(np.prod(self._output.shape))
@@ -95,11 +98,11 @@ def _names(name: str, width: int, manifest: Manifest, method: str) -> list[str]:
     return [f"{name}_{place}" for place in range(width)]
 
 
-def _listed_names(name: str, manifest: Manifest) -> list[str]:
-    """One array for each label column: its place stands before the label."""
-    predict = manifest.output("predict")
-    classes = (predict.classes if predict else None) or ()
-    return [f"{name}_{place}({_key(label)})" for place, labels in enumerate(classes) for label in labels]
+def _listed_names(name: str, widths: Sequence[Any]) -> list[str]:
+    """An array for each label column: its place stands first, then that of the class."""
+    if not all(isinstance(width, int) for width in widths):
+        raise MethodError(f"{name}: its answers have no fixed width, so that they are no columns", name=name)
+    return [f"{name}_{place}_{item}" for place, width in enumerate(widths) for item in range(width)]
 
 
 def _key(label: Label) -> str:

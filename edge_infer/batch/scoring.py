@@ -50,7 +50,9 @@ class Scorer:
             raise MethodError(f"no {methods}: this model has {[each.method for each in manifest.outputs]}")
         self.manifest = manifest
         self._graphs, self._packer, self._observer = graphs, packer, observer
-        self._answers = [ArrowAnswer(output, manifest) for output in outputs if output]
+        listed = any(output.listed for output in outputs if output)
+        shapes = {name: shape for name, (_, shape) in graphs.whole.outputs.items()} if listed else {}
+        self._answers = [ArrowAnswer(output, manifest, shapes) for output in outputs if output]
         self._decoders = [Decoder(output) for output in outputs if output] if observer else []
         self._tensors = list(dict.fromkeys(name for answer in self._answers for name in answer.tensors))
         self._most = packer.rows_in(graphs.options.chunk_bytes)
