@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from edge_infer.batch.files import COMPRESSIONS, InputFile, kind_of
 from edge_infer.batch.job import BatchResult, finish_begun
 from edge_infer.batch.journal import Journal, journal_of
-from edge_infer.errors import BatchError, InputError, StoreWriteError, UsageError
+from edge_infer.errors import BatchError, EdgeInferError, StoreWriteError, UsageError
 from edge_infer.files import write_atomically
 from edge_infer.store.files import Files
 
@@ -53,6 +53,7 @@ class DropFolder:
         kind_of("out" + suffix, None, "--to")
         self._folder, self._output, self._suffix, self._settle = folder, output, suffix, settle
         self._seen: dict[str, tuple[tuple[int, int], float]] = {}
+        self._passed: dict[str, tuple[int, int]] = {}  # that could not be read; until they change
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -81,6 +82,9 @@ class DropFolder:
             with suppress(FileNotFoundError):
                 told = os.stat(os.path.join(self._folder, name))
                 state = (told.st_size, told.st_mtime_ns)
+                if self._passed.get(name) == state:
+                    self._seen.pop(name, None)
+                    continue
                 before, since = self._seen.get(name, (None, now))
                 if before == state and now - since >= self._settle:
                     found.append(name)
@@ -105,13 +109,20 @@ class DropFolder:
     def score(self, name: str, score: Score) -> Finished:
         """One file. What is wrong with the file moves it to `failed`, with the reason beside it.
 
-        Raises OSError where the disk is full or a folder cannot be written: the file stays, for the next time.
+        A file that cannot be read stays, and is passed over until it changes. Raises OSError where the disk is full or
+        a folder cannot be written: the file stays, for the next time.
         """
         path = os.path.join(self._folder, name)
         output = self._output_of(path, name)
         try:
             result = score(path, output, partial(self._move, name, "done"))
-        except (BatchError, InputError, UsageError) as error:
+        except PermissionError as error:
+            if error.filename != path:
+                raise
+            told = os.stat(path)
+            self._passed[name] = told.st_size, told.st_mtime_ns
+            return Finished(name, None, f"{path}: permission denied; it stays where it is")
+        except EdgeInferError as error:
             reason = str(error)
             for left in (output + ".part", output + ".rejected.jsonl.part", journal_of(output)):
                 with suppress(FileNotFoundError):

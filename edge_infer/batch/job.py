@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -56,7 +56,7 @@ class BatchSettings(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """How far a batch has come. bytes, total_bytes: of the inputs; total 0: nobody knows."""
+    """How far a batch has come. bytes, total_bytes: of the inputs, unpacked; total 0: nobody knows."""
 
     rows: int
     rejected: int
@@ -137,7 +137,8 @@ class _Job:
         self._next_flush = self._began + _FLUSH_SECONDS
         self._next_tell = self._began
         identities = [file.identity() for file in files]
-        self._total = sum(size for _, size, _ in identities)
+        self._sizes = [size for _, size, _ in identities]
+        self._total = 0 if any(file.kind.compression for file in files) else sum(self._sizes)
         said = {
             **job,
             "input": identities,
@@ -159,26 +160,22 @@ class _Job:
 
     def _scored(self, begun: Progress) -> Progress:
         """All files, from where an earlier run has come."""
-        first = self._reader(begun.file)
-        encoder = Encoder(self._kind, pa.schema([*self._kept_fields(first, begun), *self._scorer.schema]))
-        score = ChunkScorer(self._scorer, encoder, self._settings.on_error)
-        answers = Growing(self._output + ".part", begun.output)
-        rejects = Growing(self._rejects + ".part", begun.rejects)
-        if not begun.output:
-            answers.add(encoder.head())
-        progress = begun._replace(output=answers.size)
-        try:
-            for waiting in self._answered(score, begun, first):
-                progress = self._written(waiting, progress, answers, rejects)
-            progress = progress._replace(file=len(self._files), place=None)
-            self._flushed(progress, answers, rejects)
-        except BaseException:
-            with suppress(OSError):
+        with ExitStack() as opened:
+            first = opened.enter_context(closing(self._reader(begun.file)))
+            encoder = Encoder(self._kind, pa.schema([*self._kept_fields(first, begun), *self._scorer.schema]))
+            score = ChunkScorer(self._scorer, encoder, self._settings.on_error)
+            answers = opened.enter_context(closing(Growing(self._output + ".part", begun.output)))
+            rejects = opened.enter_context(closing(Growing(self._rejects + ".part", begun.rejects)))
+            if not begun.output:
+                answers.add(encoder.head())
+            self._bytes = sum(self._sizes[: begun.file]) + (begun.place or {}).get("offset", 0)
+            progress = begun._replace(output=answers.size)
+            try:
+                for waiting in self._answered(score, begun, first):
+                    progress = self._written(waiting, progress, answers, rejects)
+                progress = progress._replace(file=len(self._files), place=None)
+            finally:  # also where it breaks off: what is done of it is kept
                 self._flushed(progress, answers, rejects)
-            raise
-        finally:
-            answers.close()
-            rejects.close()
         return progress
 
     # --- reading and scoring ---
@@ -254,7 +251,7 @@ class _Job:
         self._tell(Seen(progress.rows, progress.rejected, self._bytes, self._total, seconds))
         return BatchResult(
             self._output, progress.rows, progress.rejected, self._rejects if progress.rejects else None, seconds,
-            self._total, os.path.getsize(self._output), resumed,
+            sum(self._sizes), os.path.getsize(self._output), resumed,
         )  # fmt: skip
 
 

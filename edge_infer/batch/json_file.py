@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
@@ -25,6 +26,7 @@ __all__ = ["JsonReader"]
 
 _BOM: Final = b"\xef\xbb\xbf"
 _TYPES: Final = {"number": pa.float64(), "integer": pa.float64(), "boolean": pa.bool_()}
+_SURROGATE: Final = re.compile("[\\ud800-\\udfff]")
 _LOOKED_AT: Final = 1000  # lines that tell the type of a kept column
 
 
@@ -197,6 +199,10 @@ class JsonReader:
                 value = json.dumps(value, ensure_ascii=False)
             try:
                 pa.scalar(value, field.type)
+            except UnicodeEncodeError:
+                expected = "text that UTF-8 can write, since it is kept"
+                misfits.setdefault(row, []).append(Mismatch(None, field.name, expected, "a lone surrogate"))
+                value = None
             except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
                 expected = f"{field.type} as in the first lines, since it is kept"
                 misfits.setdefault(row, []).append(Mismatch(None, field.name, expected, f"{value!r:.60}"))
@@ -235,9 +241,16 @@ def _cell(record: dict[str, Any], reader: Any, row: int, misfits: dict[int, list
         except Misfit as misfit:
             found = Mismatch(None, column.name, misfit.expected, misfit.got)
         else:
-            return value
+            if not isinstance(value, str) or _is_text(value):
+                return value
+            found = Mismatch(None, column.name, "text that UTF-8 can write", "a lone surrogate")
     misfits.setdefault(row, []).append(found)
     return None
+
+
+def _is_text(value: str) -> bool:
+    """Whether UTF-8 can write it: JSON's escapes can tell of half a character."""
+    return value.isascii() or not _SURROGATE.search(value)
 
 
 def _array(values: list[Any], column: Column) -> pa.Array:

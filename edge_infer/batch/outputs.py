@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
-from edge_infer.batch.errors import ResumeError
+from edge_infer.batch.errors import BatchError, ResumeError
 from edge_infer.batch.files import Kind
 from edge_infer.batch.table_text import csv_header, csv_lines, json_lines
-from edge_infer.files import flush_folder
+from edge_infer.files import flush_folder, try_lock, unlock
 
 __all__ = ["Encoder", "Growing", "finish"]
 
@@ -59,11 +59,23 @@ class Growing:
     """A file that grows by chunks, and can be cut back to what is known to be on the disk."""
 
     def __init__(self, path: str, size: int = 0) -> None:
-        """size: bytes of it that count; what is behind them is cut off. Raises ResumeError, OSError."""
-        there = os.path.getsize(path) if size and os.path.exists(path) else 0
-        if there < size:
-            raise ResumeError(f"{path}: expected at least {size:,} bytes, got {there:,}; run it without --resume")
-        self._file = open(path, "ab" if size else "wb")  # noqa: SIM115  # closed by `close`
+        """size: bytes of it that count; what is behind them is cut off.
+
+        Raises:
+            BatchError: another process writes it.
+            ResumeError: it has fewer bytes.
+            OSError: it cannot be written.
+        """
+        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+        try:
+            if not try_lock(self._file.fileno()):
+                raise BatchError(f"{path}: another process writes this output")
+            there = os.fstat(self._file.fileno()).st_size
+            if there < size:
+                raise ResumeError(f"{path}: expected at least {size:,} bytes, got {there:,}; run it without --resume")
+        except BaseException:
+            self._file.close()
+            raise
         self._file.truncate(size)
         self._file.seek(size)
         self.size = size
@@ -78,6 +90,8 @@ class Growing:
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
+        self._file.flush()
+        unlock(self._file.fileno())
         self._file.close()
 
 

@@ -47,7 +47,10 @@ class Scorer:
         """methods: None: the first one, and probabilities where there are any. Raises MethodError."""
         outputs = [manifest.output(method) for method in methods or _usual(manifest)]
         if not all(outputs) or not outputs:
-            raise MethodError(f"no {methods}: this model has {[each.method for each in manifest.outputs]}")
+            has = (
+                ", ".join(output.method for output in manifest.outputs) or "none: this file has no edge_infer manifest"
+            )
+            raise MethodError(f"no {', '.join(methods or ['method'])}: this model has {has}", name="scorer")
         self.manifest = manifest
         self._graphs, self._packer, self._observer = graphs, packer, observer
         listed = any(output.listed for output in outputs if output)

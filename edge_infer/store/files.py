@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple
 
 from edge_infer.errors import DamagedStoreError, StoreWriteError, UnsafePathError
+from edge_infer.files import try_lock, unlock
 
 __all__ = ["TEMPORARY", "Files", "Path", "Step"]
 
@@ -218,7 +219,7 @@ class Files:
             self._wait_for(descriptor, _LOCK_SECONDS if patience is None else patience)
             yield
         finally:
-            _unlock(descriptor)  # a child that was forked meanwhile has the descriptor too
+            unlock(descriptor)  # a child that was forked meanwhile has the descriptor too
             os.close(descriptor)
 
     def hold(self, path: Path) -> int:
@@ -228,12 +229,12 @@ class Files:
         with self._telling(path), self._folder(path[:-1]) as folder:
             descriptor = self._open(folder, path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, _PRIVATE)
         self._done(Step("create", path))
-        _locks(descriptor)  # nobody else knows of it
+        try_lock(descriptor)  # nobody else knows of it
         return descriptor
 
     def let_go(self, descriptor: int) -> None:
         """Of what `hold` gave."""
-        _unlock(descriptor)
+        unlock(descriptor)
         os.close(descriptor)
 
     def is_held(self, path: Path) -> bool:
@@ -244,7 +245,7 @@ class Files:
         except FileNotFoundError:
             return False
         try:
-            return not _locks(descriptor)
+            return not try_lock(descriptor)
         finally:
             os.close(descriptor)
 
@@ -252,7 +253,7 @@ class Files:
 
     def _wait_for(self, descriptor: int, patience: float) -> None:
         until = time.monotonic() + patience
-        while not _locks(descriptor):
+        while not try_lock(descriptor):
             if time.monotonic() > until:
                 raise StoreWriteError(
                     f"{self.shown((_LOCK,))}: another process has been changing the store for {patience:g} s; "
@@ -436,26 +437,3 @@ def _flush(descriptor: int) -> None:
         fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
     else:
         os.fsync(descriptor)
-
-
-def _locks(descriptor: int) -> bool:
-    """Take the lock, if no other process, nor another thread of this one, has it."""
-    try:
-        if sys.platform == "win32":  # pragma: no cover
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
-
-
-def _unlock(descriptor: int) -> None:
-    if sys.platform != "win32":
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -149,3 +150,15 @@ def test_folders_that_cannot_be_are_told(tmp_path: Path, folders: tuple[Path, Pa
         DropFolder(str(folders[0]), str(tmp_path / "nowhere"), ".csv")
     with pytest.raises(UsageError, match="choose another"):
         DropFolder(str(folders[0]), str(folders[0]), ".csv")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file: run the tests as another user")
+def test_a_file_that_may_not_be_read_stays_and_the_others_go_on(model: Model, folders: tuple[Path, Path]) -> None:
+    inbox, _ = folders
+    for name in ("a.csv", "b.csv"):
+        (inbox / name).write_text(TEXT)
+    (inbox / "a.csv").chmod(0)
+    drop = _watched(folders)
+    assert [each.result is not None for each in _all(drop, model)] == [False, True]
+    assert _names(inbox) == ["a.csv", "done"]
+    assert drop.waiting() == []

@@ -18,9 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_infer import InputError, Model
-from edge_infer.batch.errors import InputFileError, ResumeError, RowError
+from edge_infer.batch.errors import BatchError, InputFileError, ResumeError, RowError
+from edge_infer.batch.outputs import Growing
 from edge_infer.cli.csv_rows import parse_csv
-from edge_infer.errors import UsageError
+from edge_infer.errors import MethodError, UsageError
 from tests.batch.passengers import passengers
 
 ROWS = passengers(5000, seed=2)
@@ -268,3 +269,26 @@ def test_a_file_that_is_cut_short_is_one_error(model: Model, tmp_path: Path) -> 
     (tmp_path / "cut.csv.gz").write_bytes(data[: len(data) // 2])
     with pytest.raises(InputFileError, match=r"cut\.csv\.gz"):
         model.predict_file(tmp_path / "cut.csv.gz", tmp_path / "out.csv")
+
+
+def test_half_a_character_in_json_is_rejected(model: Model, tmp_path: Path) -> None:
+    row = {"id": "a", "age": 1, "fare": 7, "siblings": 0, "alone": True, "sex": "male", "port": None}
+    lines = [json.dumps(row), json.dumps({**row, "port": "\ud800"}), json.dumps({**row, "id": "\udfff"})]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    result = model.predict_file(tmp_path / "in.jsonl", tmp_path / "out.csv", keep=["id"])
+    assert (result.rows, result.rejected) == (1, 2)
+    assert "surrogate" in (tmp_path / "out.csv.rejected.jsonl").read_text()
+
+
+def test_an_output_is_written_by_one_at_a_time(model: Model, tmp_path: Path) -> None:
+    write(ROWS.head(5), tmp_path / "in.csv")
+    other = Growing(str(tmp_path / "out.csv.part"))
+    with pytest.raises(BatchError, match="another process writes this output"):
+        model.predict_file(tmp_path / "in.csv", tmp_path / "out.csv")
+    other.close()
+    assert model.predict_file(tmp_path / "in.csv", tmp_path / "out.csv").rows == 5
+
+
+def test_a_method_that_is_not_there_is_told_with_those_that_are(model: Model) -> None:
+    with pytest.raises(MethodError, match="no transform: this model has predict, predict_proba"):
+        model.scorer(["transform"])
