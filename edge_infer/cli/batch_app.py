@@ -50,7 +50,7 @@ class OnError(StrEnum):
 def _batch(
     model: AnyModel,
     output: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The file, or with --watch the folder.")],
-    inputs: Annotated[list[str] | None, typer.Argument(metavar="IN...", help="Files, globs, folders, or -.")] = None,
+    inputs: Annotated[list[str] | None, typer.Argument(metavar="IN", help="Files, globs, folders, or -.")] = None,
     keep: Annotated[
         list[str] | None, typer.Option("--keep", metavar="NAMES", help="Columns of IN that OUT begins with: id,name.")
     ] = None,
