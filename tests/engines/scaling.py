@@ -53,7 +53,6 @@ def main() -> None:
         "cpus": usable_cpus(),
         "versions": {name: version(name) for name in ("pyspark", "ray", "pyarrow", "onnxruntime")},
         "note": "rows_per_second is of the best run; load_before is the load average of the minute before it",
-        "shared": "others used the machine at the same time",
         "local": {"seconds": round(local, 2), "rows_per_second": round(arguments.rows / local)},
         "engines": found,
     }
