@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from edge_infer.batch.errors import RowError
+from edge_infer.batch.errors import InputFileError, RowError
 from edge_infer.batch.outputs import Encoder
 from edge_infer.batch.rows import Chunk, Rows
 from edge_infer.batch.scoring import Scorer
@@ -84,7 +84,15 @@ def _places(records: int, positions: Any) -> pa.Array:
 
 
 def _cast(column: pa.Array, field: pa.Field) -> pa.Array:
-    return column if column.type == field.type else column.cast(field.type)
+    """A kept column of a later file, as the first file has it."""
+    if column.type == field.type:
+        return column
+    try:
+        return column.cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputFileError(
+            f"--keep: column {field.name!r:.80}: expected {field.type} as in the first file, got {column.type}: {error}"
+        ) from None
 
 
 def _reason(misfits: list[Mismatch]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -13,7 +15,7 @@ import pyarrow.csv
 from edge_infer.batch.errors import InputFileError
 from edge_infer.batch.files import InputFile
 from edge_infer.batch.rows import Chunk, Place, Rows, batch_of, constant
-from edge_infer.batch.text_blocks import Block, Cutter, blocks_of, lines_of_records
+from edge_infer.batch.text_blocks import Block, Cutter, blocks_of, is_utf8, lines_of_records
 from edge_infer.batch.text_columns import is_exact, missing_of, typed
 from edge_infer.csv_cells import DELIMITERS, likely_delimiter, places_in
 from edge_infer.errors import Mismatch, UsageError
@@ -90,9 +92,12 @@ class CsvReader:
             offset, line = offset + end, line + 1
         header = self._decoded(record)
         names = [column.name for column in inputs.columns]
-        delimiter = delimiter or likely_delimiter(header.strip("\r\n"), names)
+        try:
+            delimiter = delimiter or likely_delimiter(header.strip("\r\n"), names)
+            cells = _cells(header, delimiter)
+        except csv.Error as error:
+            raise InputFileError(f"{self._file.name}, line {line}: not the header of a CSV: {error}") from None
         cutter = Cutter(newline=newline, delimiter=delimiter.encode())
-        cells = _cells(header, delimiter)
         places, skip = self._places(cells, inputs)
         if skip:
             offset, line = offset + len(record), line + record.count(newline)
@@ -166,11 +171,14 @@ class CsvReader:
         if block.is_too_long:
             return self._too_long(block)
         broken: dict[int, str] = {}
-        table = self._parsed(block.data, self._quick, broken)
+        readable = is_utf8(block.data)
+        table = self._parsed(block.data, self._quick, broken) if readable else None
         found = None if table is None else self._typed(table)
         if found is None:
             broken.clear()
-            table = self._parsed(block.data, dict.fromkeys(self._quick, _RAW), broken, check_utf8=False)
+            data = block.data if readable else block.data.decode("latin-1").encode()
+            table = self._parsed(data, dict.fromkeys(self._quick, _RAW), broken, check_utf8=False)
+            table = table if table is None or readable else _as_written(table)
             found = None if table is None else self._typed(table)
         assert table is not None
         assert found is not None  # texts can be of any kind
@@ -255,10 +263,20 @@ def _quick_type(column: Column, *, kept: bool) -> pa.DataType:
 
 
 def _cells(header: str, delimiter: str) -> list[str]:
-    import csv
-    import io
-
     return next(csv.reader(io.StringIO(header, newline=""), delimiter=delimiter), [])
+
+
+def _as_written(table: pa.Table) -> pa.Table:
+    """Of a block that was read as Latin-1, which has a character for each byte, since pyarrow decodes broken rows."""
+    columns = {}
+    for name in table.schema.names:
+        column = _one(table[name])
+        if not pa.types.is_dictionary(column.type):  # of a model that no column is read for
+            columns[name] = column
+            continue
+        written = [value.decode().encode("latin-1") for value in column.dictionary.to_pylist()]
+        columns[name] = pa.DictionaryArray.from_arrays(column.indices, pa.array(written, pa.binary()))
+    return pa.table(columns)
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:

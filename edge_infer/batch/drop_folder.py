@@ -20,7 +20,7 @@ from edge_infer.errors import BatchError, EdgeInferError, StoreWriteError, Usage
 from edge_infer.files import write_atomically
 from edge_infer.store.files import Files
 
-__all__ = ["DropFolder", "Finished"]
+__all__ = ["DropFolder", "Finished", "Score"]
 
 _JOURNAL: Final = ".progress.json"
 _UNFINISHED: Final = (".part", ".tmp", ".partial", ".crdownload", "~")

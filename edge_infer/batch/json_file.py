@@ -16,7 +16,7 @@ import pyarrow.json
 from edge_infer.batch.csv_file import MOST_RECORD
 from edge_infer.batch.files import InputFile
 from edge_infer.batch.rows import Chunk, Place, Rows, batch_of, constant
-from edge_infer.batch.text_blocks import Block, Cutter, blocks_of, lines_of_records
+from edge_infer.batch.text_blocks import Block, Cutter, blocks_of, is_utf8, lines_of_records
 from edge_infer.batch.text_columns import is_exact, typed
 from edge_infer.columns import Misfit, column_readers
 from edge_infer.errors import Mismatch
@@ -89,7 +89,7 @@ class JsonReader:
             length = block.end - block.offset
             broken = {0: f"expected a line of at most {MOST_RECORD:,} bytes, got {length:,}"}
             return self._rows_of([], broken, 1, lambda: [block.line])
-        table = self._parsed(block.data)
+        table = self._parsed(block.data) if is_utf8(block.data) else None
         if table is not None:
             names = [name for name in self._types if name in table.schema.names]
             columns = self._with_constants({name: table[name].combine_chunks() for name in names}, table.num_rows)

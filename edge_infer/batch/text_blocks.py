@@ -14,9 +14,9 @@ from typing import IO, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Block", "Cutter", "blocks_of", "lines_of_records"]
+__all__ = ["Block", "Cutter", "blocks_of", "is_utf8", "lines_of_records"]
 
-_QUOTE: Final = 0x22
+_QUOTE, _NEWLINE, _RETURN = 0x22, 0x0A, 0x0D
 _EMPTY: Final = 2  # bytes of a line without anything: \r\n
 
 
@@ -43,6 +43,11 @@ class Cutter:
         self._delimiter = delimiter
         before = b"".join({re.escape(delimiter or b","), rb"\r", rb"\n"})
         self._quoted = re.compile(rb"(?<![^" + before + rb'])"(?:[^"]++|"")*+("|\Z)')
+
+    @property
+    def has_cells(self) -> bool:
+        """Whether it is a CSV."""
+        return self._delimiter is not None
 
     def end_of(self, data: bytes) -> int:
         """Behind the last record that is whole; 0 where none is."""
@@ -146,12 +151,25 @@ def lines_of_records(data: bytes, cutter: Cutter, first: int) -> list[int]:
     """The line on which each record of a block begins; empty lines are no records."""
     marks = np.frombuffer(data, np.uint8)
     newlines = np.flatnonzero(marks == cutter.newline[0])
-    ends = newlines[~cutter.are_quoted(data, newlines)] + 1
+    returns = np.flatnonzero(marks == _RETURN)
+    alone = returns[np.append(marks[1:], 0)[returns] != _NEWLINE]  # pyarrow ends a record there too
+    breaks = np.union1d(newlines, alone) if cutter.has_cells else newlines
+    ends = breaks[~cutter.are_quoted(data, breaks)] + 1
     starts = [0, *ends.tolist()]
-    lines = [first, *(first + np.searchsorted(newlines, ends - 1) + 1).tolist()]
+    lines = [first, *(first + np.searchsorted(newlines, ends)).tolist()]
     borders = [*starts[1:], len(data)]
     return [
         line
         for start, end, line in zip(starts, borders, lines, strict=True)
         if end - start > _EMPTY or data[start:end].strip(b"\r\n")
     ]
+
+
+def is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -132,11 +132,11 @@ def _score(
 def _tell(name: str, result: BatchResult | None, reason: str | None, *, json: bool) -> None:
     if json:
         write(dumps({"file": name, "result": None if result is None else _document(result), "reason": reason}))
-        sys.stdout.flush()
     elif result is None:
         say(f"{name}: failed: {reason}")
     else:
         _summary(result, name)
+    sys.stdout.flush()  # a pipe or a journal is told of each file when it is done
 
 
 # --- what is said -----------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 
 from edge_infer import Model
 from edge_infer.batch import drop_folder, job
-from edge_infer.batch.drop_folder import DropFolder
+from edge_infer.batch.drop_folder import DropFolder, Score
 from edge_infer.batch.job import BatchResult
 from edge_infer.batch.predicting import predict_files
 from edge_infer.errors import BatchError, UsageError
@@ -27,17 +27,14 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "in", tmp_path / "out"
 
 
-class Scores:
-    """How often each file was scored from its beginning to its end."""
+def _score(model: Model) -> Score:
+    """As the command does it."""
 
-    def __init__(self, model: Model) -> None:
-        self.model, self.scored = model, dict[str, int]()
+    def score(path: str, output: str, before_end: Callable[[], None]) -> BatchResult:
+        digest = model.artifact.digest
+        return predict_files(model.scorer(), digest, path, output, resume=True, before_end=before_end, keep=["id"])
 
-    def __call__(self, path: str, output: str, before_end: Callable[[], None]) -> BatchResult:
-        scorer = self.model.scorer()
-        return predict_files(
-            scorer, self.model.artifact.digest, path, output, resume=True, before_end=before_end, keep=["id"]
-        )
+    return score
 
 
 def _watched(folders: tuple[Path, Path]) -> DropFolder:
@@ -49,7 +46,7 @@ def _all(drop: DropFolder, model: Model) -> list[Any]:
     with drop.locked():
         drop.finish_begun()
         drop.waiting()  # sees what is there
-        return [drop.score(name, Scores(model)) for name in drop.waiting()]
+        return [drop.score(name, _score(model)) for name in drop.waiting()]
 
 
 def _names(folder: Path) -> list[str]:

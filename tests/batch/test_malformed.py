@@ -71,11 +71,12 @@ def test_what_is_unusual_and_whole_is_read(model: Model, tmp_path: Path, data: b
         (b"30,7,1,true\n", "expected 6 cells as in the header, got 4"),
         (b"30,7,1,true,male,NA,9\n", "expected 6 cells as in the header, got 7"),
         (b"30,7,1,true,\xff\xfe,NA\n", "'sex': expected text in UTF-8, got the byte 0xff"),
+        (b"30,7,\xff\n", "expected 6 cells as in the header, got 3"),
         (b"3\x000,7,1,true,male,NA\n", "'age': expected a number"),
         (b'30,7,1,true,male,"open\n', "quote"),
         (b"30,7,1,true," + b"x" * (40 << 20) + b",NA\n", "expected a line of at most 16,777,216 bytes, got 41,943,056"),
     ],
-    ids=["too few", "too many", "not UTF-8", "NUL", "open quote", "40 MB"],
+    ids=["too few", "too many", "not UTF-8", "too few, not UTF-8", "NUL", "open quote", "40 MB"],
 )
 def test_a_broken_line_is_told_and_the_rest_goes_on(model: Model, tmp_path: Path, line: bytes, reason: str) -> None:
     rows, rejects = _run(model, tmp_path, HEAD + ROW + line + OTHER)
@@ -101,12 +102,23 @@ def test_a_line_of_100_mb_takes_no_memory_for_itself(model: Model, tmp_path: Pat
         (b"\n \n", InputFileError, "got nothing"),
         ((HEAD + ROW).decode().encode("utf-16"), InputFileError, "expected UTF-8, got UTF-16"),
         (b"\xff" + HEAD + ROW, InputFileError, r"in\.csv, line 1: expected UTF-8, got the byte 0xff"),
+        (HEAD.replace(b"fare", b"fa\rre") + ROW, InputFileError, r"in\.csv, line 1: not the header of a CSV"),
         (HEAD.replace(b"fare", b"age") + ROW, InputError, "'fare'"),
         (HEAD.rstrip(b"\n") + b",age\n" + ROW, InputError, "'age': expected one column, got 2 of this name"),
         (HEAD.replace(b"fare", b"fair") + ROW, InputError, "the file's 'fair' is close to 'fare'"),
         (b"PAR1" + ROW, InputError, "no such column in the header"),
     ],
-    ids=["empty", "blank", "UTF-16", "not UTF-8", "column twice", "used twice", "misspelt", "another kind"],
+    ids=[
+        "empty",
+        "blank",
+        "UTF-16",
+        "not UTF-8",
+        "carriage return",
+        "column twice",
+        "used twice",
+        "misspelt",
+        "another kind",
+    ],
 )
 def test_a_file_that_is_no_such_csv_is_one_error(
     model: Model, tmp_path: Path, data: bytes, error: type[Exception], message: str
@@ -141,3 +153,14 @@ def test_odd_text_in_a_cell_harms_nothing(model: Model, tmp_path: Path, line: by
     rows, rejects = _run(model, tmp_path, HEAD + ROW + b"30,7,1,true,male," + line + b"\n" + OTHER)
     assert rows + len(rejects) == 3
     assert rows >= 2
+
+
+def test_a_carriage_return_alone_ends_a_record_as_pyarrow_has_it(model: Model, tmp_path: Path) -> None:
+    rows, rejects = _run(model, tmp_path, HEAD + ROW.replace(b"7.25", b"7\r25") + b"1\n" + OTHER)
+    assert (rows, [each["line"] for each in rejects]) == (1, [2, 2, 3])
+
+
+def test_a_line_of_json_that_is_not_utf8_is_rejected_wherever_the_byte_stands(model: Model, tmp_path: Path) -> None:
+    good = b'{"age": null, "fare": 7, "siblings": 0, "alone": true, "sex": "male", "port": null, "more": "x"}\n'
+    rows, rejects = _run(model, tmp_path, good + good.replace(b"x", b"\xff") + good, "in.jsonl")
+    assert (rows, [each["line"] for each in rejects]) == (2, [2])

@@ -292,3 +292,10 @@ def test_an_output_is_written_by_one_at_a_time(model: Model, tmp_path: Path) -> 
 def test_a_method_that_is_not_there_is_told_with_those_that_are(model: Model) -> None:
     with pytest.raises(MethodError, match="no transform: this model has predict, predict_proba"):
         model.scorer(["transform"])
+
+
+def test_a_kept_column_of_another_kind_in_a_later_file_is_told(model: Model, tmp_path: Path) -> None:
+    write(ROWS.head(5).assign(id=range(5)), tmp_path / "a.parquet")
+    write(ROWS.head(5), tmp_path / "b.parquet")
+    with pytest.raises(InputFileError, match="--keep: column 'id': expected int64 as in the first file, got string"):
+        model.predict_file(tmp_path / "*.parquet", tmp_path / "out.csv", keep=["id"])
