@@ -60,7 +60,7 @@ def _killed(model: edge_infer.Model, folder: str, name: str, chance: random.Rand
         if child == 0:
             _run(model, folder, Path(folder) / name, resume=True)
             os._exit(0)
-        time.sleep(chance.uniform(0, 0.6 * seconds))
+        time.sleep(chance.uniform(0, (0.6 + 0.05 * kills) * seconds))  # longer and longer, so that it comes through
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         if os.WIFEXITED(status):
