@@ -17,6 +17,7 @@ from edge_infer_convert.graph.builder import ML
 from edge_infer_convert.passes.fewer_nodes import make_average, make_gemm, make_softmax
 from edge_infer_convert.passes.linear import fold_scalers, gather_weights
 from edge_infer_convert.passes.needless import drop_needless_casts, drop_needless_reshapes
+from edge_infer_convert.passes.sums import multiply_sums
 from edge_infer_convert.passes.trees import move_into_trees
 from edge_infer_convert.passes.view import Codes, Known, View
 
@@ -29,6 +30,7 @@ PASSES: Final[dict[str, Callable[[View, Known], bool]]] = {
     "weights": gather_weights,
     "trees": move_into_trees,
     "average": make_average,
+    "sums": multiply_sums,
     "gemm": make_gemm,
     "softmax": make_softmax,
 }

@@ -14,7 +14,7 @@ from onnx import NodeProto, helper
 
 from edge_infer_convert.passes.view import Known, View
 
-__all__ = ["fold_scalers", "gather_weights"]
+__all__ = ["fold_scalers", "gather_weights", "summed_table"]
 
 _LINEAR = ("Add", "Sub", "Mul", "Div")
 
@@ -27,7 +27,7 @@ def gather_weights(view: View, known: Known) -> bool:
         parts = None if weights is None else _parts(view, product.input[0], known)
         if weights is None or parts is None:
             continue
-        looked_up = {i: _table(view, name) for i, (name, _) in enumerate(parts)}
+        looked_up = {i: summed_table(view, name) for i, (name, _) in enumerate(parts)}
         if not any(found is not None and found[0].shape[1] > weights.shape[1] for found in looked_up.values()):
             continue
         _apart(view, product, weights, parts, looked_up)
@@ -82,7 +82,7 @@ def _parts(view: View, tensor: str, known: Known) -> list[tuple[str, int]] | Non
     return [(name, int(width[0] or 0)) for name, width in zip(names, widths, strict=True)]
 
 
-def _table(view: View, tensor: str) -> tuple[NDArray[Any], NodeProto, NodeProto] | None:
+def summed_table(view: View, tensor: str) -> tuple[NDArray[Any], NodeProto, NodeProto] | None:
     """The table of which a tensor is sums of rows, and the two nodes that look up and add."""
     total = view.maker(tensor, "ReduceSum")
     picked = None if total is None else view.maker(total.input[0], "Gather")

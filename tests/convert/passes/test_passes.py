@@ -90,6 +90,34 @@ def test_texts_before_a_linear_model_become_sums_of_weights(seed: int) -> None:
     assert_converted(model, X)
 
 
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@few
+@given(seeds)
+def test_sums_of_one_number_for_each_text_are_a_product(precision: str, seed: int) -> None:
+    """A score and its two probabilities look the same numbers up, once."""
+    X, y = people(seed)
+    for model in (mixed(LogisticRegression()).fit(X, y), mixed(Ridge()).fit(X, X["c"].fillna(0))):
+        product, summed = (assembled(model, X, precision, off) for off in ((), ("sums",)))
+        assert "sums" in product.passes
+        assert "ReduceSum" in operators(summed)
+        assert "ReduceSum" not in operators(product)
+        assert sum(len(t.dims) == 1 and t.dims[0] == 11 for t in product.model.graph.initializer) == 1
+        texts = np.random.default_rng(seed).choice(np.array(["x", "y", "one", "odd"], dtype=object), (40, 2))
+        feeds = {"numbers": matrix(seed, 40, width=3).astype(precision), "strings": texts}
+        wanted = answers(summed, feeds)
+        for name, got in answers(product, feeds).items():
+            if got.dtype.kind == "f":
+                np.testing.assert_allclose(got, wanted[name], atol={"float32": 1e-5, "float64": 1e-13}[precision])
+        assert_converted(model, X)
+
+
+def test_tables_of_several_numbers_for_each_text_are_summed() -> None:
+    X, _ = people(3)
+    made = assembled(mixed(LogisticRegression()).fit(X, X["t"]), X)
+    assert "sums" not in made.passes
+    assert "ReduceSum" in operators(made)
+
+
 @few
 @given(seeds)
 def test_several_outputs_and_whole_tables(seed: int) -> None:
