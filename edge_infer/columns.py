@@ -35,10 +35,10 @@ class Misfit(ValueError):
 
 
 class Coded(NamedTuple):
-    """A dictionary-encoded column: position in `values` by row, −1 for missing."""
+    """A dictionary-encoded column: position in `values` by row, of any signed type, −1 for missing."""
 
     values: list[Any]
-    positions: NDArray[np.int64]
+    positions: NDArray[np.signedinteger[Any]]
 
 
 class ColumnReader(Protocol):
@@ -313,17 +313,18 @@ def _one_by_one(reader: ColumnReader, values: NDArray[Any] | Coded, dtype: np.dt
 
 
 def _by_distinct(reader: ColumnReader, coded: Coded, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Each distinct value is read once."""
-    table = np.zeros(len(coded.values) + 1, dtype)
-    occurs = np.bincount(coded.positions + 1, minlength=len(table)) > 0
-    for position, value in enumerate([None, *coded.values]):
-        if occurs[position]:
-            try:
-                table[position] = reader.one(value)
-            except Misfit as misfit:
-                row = int(np.argmax(coded.positions == position - 1))
-                raise Misfit(misfit.expected, misfit.got, row) from None
-    return table[coded.positions + 1]
+    """Each distinct value is read once. One that does not fit, and stands in no row, is no matter."""
+    values, positions = coded.values, coded.positions
+    table = np.zeros(len(values) + 1, dtype)  # the last is what −1 looks up
+    few = len(values) <= len(positions)
+    for position in range(-1, len(values)) if few else np.unique(positions).tolist():
+        try:
+            table[position] = reader.one(None if position < 0 else values[position])
+        except Misfit as misfit:
+            rows = np.flatnonzero(positions == position)
+            if len(rows):
+                raise Misfit(misfit.expected, misfit.got, int(rows[0])) from None
+    return table.take(positions)
 
 
 def _as_float(value: Any, column: Column) -> float:
@@ -340,7 +341,7 @@ def _as_float(value: Any, column: Column) -> float:
 
 
 def _expanded(values: NDArray[Any] | Coded) -> NDArray[Any]:
-    return cells([None, *values.values])[values.positions + 1] if isinstance(values, Coded) else values
+    return cells([*values.values, None])[values.positions] if isinstance(values, Coded) else values
 
 
 def _digits(whole: int | np.integer[Any]) -> str:

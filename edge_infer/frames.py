@@ -158,7 +158,7 @@ def _mixed(data: Any) -> bool:
 
 def _pandas(series: Any) -> NDArray[Any] | Coded:
     if series.dtype.name == "category":
-        return Coded(series.cat.categories.tolist(), series.cat.codes.to_numpy().astype(np.int64))
+        return Coded(series.cat.categories.tolist(), series.cat.codes.to_numpy())
     if isinstance(series.dtype, np.dtype):
         return series.to_numpy()  # type: ignore[no-any-return]
     if series.dtype.kind in "fiub":  # nullable numbers: pandas.NA becomes NaN
@@ -181,7 +181,8 @@ def _arrow(column: Any) -> NDArray[Any] | Coded:
         kind = "dictionary"
     if kind.startswith("dictionary"):
         column = column.combine_chunks() if hasattr(column, "chunks") else column
-        positions = column.indices.cast("int64").fill_null(-1)  # indices may be unsigned
+        positions = column.indices if str(column.indices.type).startswith("int") else column.indices.cast("int64")
+        positions = positions.fill_null(-1) if positions.null_count else positions
         return Coded(column.dictionary.to_pylist(), positions.to_numpy(zero_copy_only=False))
     if kind == "bool":
         column = column.cast("int8")  # with gaps, an array of it would be one of objects

@@ -173,7 +173,7 @@ class Packer:
 
     def _rows(self, table: Table) -> dict[str, NDArray[Any]]:
         places = self._places(table)
-        feeds = {g.tensor: _blank(table.rows, g) for g in self.groups}
+        feeds = {g.tensor: self._blank(table.rows, g) for g in self.groups}
         found: list[Mismatch] = []
         for group in self.groups:
             for position, member in enumerate(group.members):
@@ -187,6 +187,13 @@ class Packer:
         if found:
             raise InputError(self._sorted(found), self._hint(list(table.extra)) if table.extra else None)
         return feeds
+
+    def _blank(self, rows: int, group: Group) -> NDArray[Any]:
+        """What is filled column by column; what no answer depends on is 0 or an empty text."""
+        shape = rows, len(group.members)
+        if all(self.columns[member].used for member in group.members):
+            return np.empty(shape, group.dtype)
+        return np.full(shape, "" if group.dtype.kind == "O" else 0, group.dtype)
 
     def _sorted(self, found: list[Mismatch]) -> list[Mismatch]:
         positions = {name: i for i, name in enumerate(self._names)}
@@ -247,11 +254,6 @@ def _groups(inputs: Inputs) -> list[Group]:
         dtype = "int64" if coded else "object" if tensor.dtype == "string" else tensor.dtype
         found.append(Group(name, np.dtype(dtype), tuple(members)))
     return found
-
-
-def _blank(rows: int, group: Group) -> NDArray[Any]:
-    """What columns that no answer depends on are fed: 0 or an empty text."""
-    return np.full((rows, len(group.members)), "" if group.dtype.kind == "O" else 0, group.dtype)
 
 
 def _all_finite(tensor: NDArray[Any]) -> bool:

@@ -233,8 +233,8 @@ def _records(call: Call, model: LoggedModel) -> list[dict[str, Any]]:
 
 def _cells(values: Any) -> Iterator[Any]:
     if isinstance(values, Coded):
-        known = [None, *map(plain, values.values)]
-        return (known[position + 1] for position in values.positions.tolist())
+        known = [*map(plain, values.values), None]
+        return (known[position] for position in values.positions.tolist())
     if values.dtype.kind == "M":  # tolist makes whole numbers of nanoseconds
         return map(plain, values)
     return (cell if cell is ABSENT else plain(cell) for cell in values.tolist())

@@ -233,6 +233,23 @@ def test_a_category_that_no_row_has_does_not_matter() -> None:
     assert packer().pack(pd.DataFrame([GOOD] * 2).assign(colour=colours)).feeds["codes"][:, 0].tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("index", [pa.int8(), pa.uint8(), pa.int64()], ids=str)
+@pytest.mark.parametrize("rows", [5, 400], ids="{} rows".format)
+def test_dictionaries_that_fill_their_index_are_read_by_place(index: Any, rows: int) -> None:
+    """More values than rows, and as many as int8 can count; the last is used, and gaps are not taken for it."""
+    values = [f"shade {place}" for place in range(126)] + ["dark"]
+    places = ([126, 0, None, 126, 3] * rows)[:rows]
+    shades = pa.DictionaryArray.from_arrays(pa.array(places, index), pa.array(values))
+    table = pa.Table.from_pylist([GOOD] * rows).drop_columns(["shade", "gap"])
+    table = table.append_column("gap", pa.nulls(rows, pa.float64())).append_column("shade", shades)
+    codes = {126: 4, None: 5}  # dark, missing; all others are unknown
+    wanted = [codes.get(place, 6) for place in places]
+    assert packer().pack(table).feeds["codes"][:, 1].tolist() == wanted
+    with pytest.raises(InputError) as caught:
+        packer().pack(table.set_column(table.column_names.index("colour"), "colour", shades))
+    assert [(m.row, m.column) for m in caught.value.mismatches] == [(row, "colour") for row in range(rows)]
+
+
 @pytest.mark.parametrize("written", ["iland", "sexe", "bill_lenght", "bill_length"])
 def test_a_short_name_and_one_without_its_unit_are_hinted_at(written: str) -> None:
     near = {"iland": "island", "sexe": "sex"}.get(written, "bill_length_mm")
