@@ -30,7 +30,7 @@ MOST_GROWTH: Final = 1.15
 LEAST_OF_TWO_THREADS: Final = 1.7
 _GIGABYTE: Final = 1_000_000_000
 _FEWER: Final = 10  # pandas is asked a file of so many times fewer rows
-_FOREST_ROWS: Final = 500_000
+_FOREST_ROWS: Final = 1_000_000
 _NOTE: Final = (
     "14 columns, 6 numbers and 8 texts, with gaps: the rows of the model's data, again and again. Each side in a fresh "
     "process (benchmarks/scoring_files.py), one run of each. edge_infer: `Model.predict_file` into a file of the same "
