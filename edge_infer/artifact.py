@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge_infer.errors import ArtifactError, GraphMismatchError, LimitError, RuntimeFitError
+from edge_infer.interface import TENSOR_TYPES, Interface
 from edge_infer.limits import LIMITS, Limits
 from edge_infer.manifest import (
     KEY_GOLDENS,
     KEY_MANIFEST,
     KEY_PARITY,
     KEY_REFERENCE,
+    KEY_TENSOR_GOLDENS,
     Manifest,
     Output,
     Tensor,
@@ -25,6 +27,7 @@ from edge_infer.strict_json import parse
 
 if TYPE_CHECKING:
     from edge_infer.goldens import Goldens
+    from edge_infer.tensor_goldens import TensorGoldens
 
 __all__ = [
     "Artifact",
@@ -71,6 +74,16 @@ class Artifact(NamedTuple):
 
         with naming(self.source):
             return parse_goldens(text, self.manifest, limits)
+
+    def tensor_goldens(self, limits: Limits = LIMITS) -> TensorGoldens | None:
+        """The golden tensors of a deep model, parsed and checked; None where the file has none."""
+        text, interface = self.facts.metadata.get(KEY_TENSOR_GOLDENS), self.manifest.interface
+        if text is None or interface is None:
+            return None
+        from edge_infer.tensor_goldens import parse_tensor_goldens  # to verify only
+
+        with naming(self.source):
+            return parse_tensor_goldens(text, interface, limits)
 
     def parity(self, limits: Limits = LIMITS) -> dict[str, object] | None:
         """The parity certificate as FORMAT.md describes it; None where the file has none."""
@@ -188,6 +201,9 @@ def naming(source: str | None) -> Iterator[None]:
 
 
 def _check_agreement(manifest: Manifest, facts: ModelFacts) -> None:
+    if manifest.interface is not None:
+        _check_interface(manifest.interface, facts)
+        return
     inputs = {info.name: info for info in facts.inputs}
     declared = {tensor.name: tensor for tensor in manifest.inputs.tensors}
     if inputs.keys() != declared.keys():
@@ -203,6 +219,28 @@ def _check_agreement(manifest: Manifest, facts: ModelFacts) -> None:
             )
         for name in output.tensors:
             _check_output(output, outputs[name])
+
+
+def _check_interface(interface: Interface, facts: ModelFacts) -> None:
+    """Of the inputs all are told, of the outputs those that somebody may want."""
+    inputs = {info.name: info for info in facts.inputs}
+    declared = {spec.name for spec in interface.inputs}
+    if inputs.keys() != declared:
+        raise GraphMismatchError(f"the graph's inputs are {sorted(inputs)}, the manifest's are {sorted(declared)}")
+    outputs = {info.name: info for info in facts.outputs}
+    absent = sorted({spec.name for spec in interface.outputs} - outputs.keys())
+    if absent:
+        raise GraphMismatchError(f"the manifest tells of outputs that the graph lacks: {absent}")
+    for specs, infos in ((interface.inputs, inputs), (interface.outputs, outputs)):
+        for spec in specs:
+            info = infos[spec.name]
+            if info.elem_type and info.elem_type != TENSOR_TYPES[spec.dtype]:
+                raise GraphMismatchError(f"{spec.name!r}: the manifest says {spec.dtype}, the graph another type")
+            sizes = tuple(size if isinstance(size, int) else None for size in spec.shape)
+            if info.shape is not None and not _may_be(info.shape, sizes):
+                raise GraphMismatchError(
+                    f"{spec.name!r}: the manifest says {list(spec.shape)}, the graph has the shape {info.shape}"
+                )
 
 
 def _check_output(output: Output, info: TensorInfo) -> None:

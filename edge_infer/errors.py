@@ -103,11 +103,12 @@ class Mismatch(NamedTuple):
     column: str | None
     expected: str
     got: str
+    word: str = "column"  # of a deep model's tensors: "input"
 
     def __str__(self) -> str:
         where = [] if self.row is None else [f"row {self.row}"]
         if self.column is not None:
-            where.append(f"column {self.column!r}")
+            where.append(f"{self.word} {self.column!r}")
         place = ", ".join(where) or "input"
         return f"{place}: expected {self.expected}, got {self.got}"
 

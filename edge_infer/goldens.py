@@ -10,7 +10,7 @@ from edge_infer.limits import LIMITS, Limits
 from edge_infer.manifest import KEY_GOLDENS, METHODS, Manifest
 from edge_infer.strict_json import Node, parse
 
-__all__ = ["Goldens", "Tolerance", "parse_goldens", "render_goldens"]
+__all__ = ["Goldens", "Tolerance", "parse_goldens", "render_goldens", "tolerance_of"]
 
 _NON_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
@@ -44,7 +44,7 @@ def parse_goldens(text: bytes, manifest: Manifest, limits: Limits = LIMITS) -> G
         method: tuple(_answer(item) for item in node.list(limits.golden_rows))
         for method, node in root.get("answers").fields()
     }
-    tolerances = {method: _tolerance(node) for method, node in root.get("tolerances").fields()}
+    tolerances = {method: tolerance_of(node) for method, node in root.get("tolerances").fields()}
     _check(rows, answers, tolerances, manifest)
     return Goldens(rows, answers, tolerances)
 
@@ -70,7 +70,8 @@ def _answer(node: Node) -> Any:
     return node.value
 
 
-def _tolerance(node: Node) -> Tolerance:
+def tolerance_of(node: Node) -> Tolerance:
+    """Raises FormatError."""
     tolerance = Tolerance(node.get("relative").number(), node.get("scale").number())
     if not (0 <= tolerance.relative <= 1e-2 and tolerance.scale >= 0):
         raise node.fail("relative between 0 and 0.01, scale ≥ 0")

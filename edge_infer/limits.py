@@ -28,6 +28,7 @@ class Limits(NamedTuple):
     manifest_bytes: int = 16 * _MIB  # edge_infer.manifest
     golden_bytes: int = 256 * _KIB  # edge_infer.goldens
     golden_rows: int = 128
+    golden_elements: int = 1 << 23  # of the tensors of one golden case
     reference_bytes: int = 16 * _MIB  # edge_infer.reference
     parity_bytes: int = 1 * _MIB  # edge_infer.parity
     columns: int = 100_000  # input columns of a manifest

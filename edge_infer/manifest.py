@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge_infer.card import Metric, metric_of, text_of
 from edge_infer.errors import FormatError, LimitError, NewerFormatError
+from edge_infer.interface import Interface, interface_of
 from edge_infer.labels import Label, dtype_of, labels_of
 from edge_infer.limits import LIMITS, Limits
 from edge_infer.strict_json import Node, parse
@@ -20,6 +21,7 @@ __all__ = [
     "KEY_MANIFEST",
     "KEY_PARITY",
     "KEY_REFERENCE",
+    "KEY_TENSOR_GOLDENS",
     "METHODS",
     "TASKS",
     "Column",
@@ -41,6 +43,7 @@ FORMAT_VERSION = 1
 
 KEY_MANIFEST = "edge_infer.manifest"
 KEY_GOLDENS = "edge_infer.goldens"
+KEY_TENSOR_GOLDENS = "edge_infer.tensor_goldens"
 KEY_REFERENCE = "edge_infer.reference"
 KEY_PARITY = "edge_infer.parity"
 
@@ -115,7 +118,8 @@ class Cut(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What the model takes: columns by name ("columns"), by position ("array"), or one text a row ("texts")."""
+    """What the model takes: columns by name ("columns"), by position ("array"), one text a row ("texts"), or tensors as
+    `Manifest.interface` tells ("tensors", without columns)."""
 
     style: str
     columns: tuple[Column, ...]
@@ -175,6 +179,7 @@ class Manifest(NamedTuple):
     description: str | None = None  # for people, as license and metrics are; nobody has checked them
     license: str | None = None  # an SPDX expression, or text
     metrics: tuple[Metric, ...] = ()
+    interface: Interface | None = None  # of the style "tensors"
 
     def output(self, method: str) -> Output | None:
         return next((output for output in self.outputs if output.method == method), None)
@@ -197,6 +202,9 @@ def parse_manifest(text: bytes, limits: Limits = LIMITS) -> Manifest:
             f"the artifact has format {version}, this version of edge-infer reads up to format "
             f"{FORMAT_VERSION}: update edge-infer (python -m pip install --upgrade edge-infer)"
         )
+    inputs, interface = _inputs(root.get("inputs"), limits), root.find("interface")
+    if (interface is None) != (inputs.style != "tensors"):
+        raise FormatError("$: the style 'tensors' and 'interface' go together")
     return Manifest(
         name=root.get("name").text(),
         version=root.get("version").text(),
@@ -204,7 +212,7 @@ def parse_manifest(text: bytes, limits: Limits = LIMITS) -> Manifest:
         task=root.get("task").one_of(TASKS),
         precision=root.get("precision").one_of(("float32", "float64")),
         precision_reason=root.get("precision_reason").text(),
-        inputs=_inputs(root.get("inputs"), limits),
+        inputs=inputs,
         outputs=_outputs(root.get("outputs"), limits),
         source=_source(root.get("source")),
         needs=_needs(root.get("needs")),
@@ -214,6 +222,7 @@ def parse_manifest(text: bytes, limits: Limits = LIMITS) -> Manifest:
         description=_text(root.find("description"), limits.description_bytes),
         license=_text(root.find("license"), limits.description_bytes),
         metrics=_metrics(root.find("metrics"), limits),
+        interface=None if interface is None else interface_of(interface, limits),
     )
 
 
@@ -240,7 +249,9 @@ def _inputs(node: Node, limits: Limits) -> Inputs:
     _check_free_text(node, free, coded)
     if coded:
         _check_coded(node, coded, cut)
-    style = node.get("style").one_of(("columns", "array", "texts"))
+    style = node.get("style").one_of(("columns", "array", "texts", "tensors"))
+    if style == "tensors" and (columns or tensors):
+        raise FormatError(f"{node.path}: the style 'tensors' has no columns; its tensors stand in 'interface'")
     if style == "texts" and not (len(columns) == len(free) == 1):
         raise FormatError(f"{node.path}: the style 'texts' needs one column, of free text")
     return Inputs(style=style, columns=columns, tensors=tensors, cut=None if cut is None else _cut(cut, coded))
@@ -448,7 +459,7 @@ def _needs(node: Node) -> Needs:
 # --- writing ----------------------------------------------------------------------------
 
 #: Optional fields that are left out where they hold this.
-_USUAL = {"used": True, "splits": False, "metrics": ()}
+_USUAL = {"used": True, "splits": False, "metrics": (), "states": ()}
 
 
 def render_manifest(manifest: Manifest) -> bytes:

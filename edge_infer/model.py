@@ -11,8 +11,9 @@ import numpy as np
 
 from edge_infer.answers import Decoder
 from edge_infer.artifact import Artifact, decrypted, is_bare_name, parse_artifact, read_artifact
-from edge_infer.errors import MethodError, UsageError
+from edge_infer.errors import InferenceError, InputError, MethodError, UsageError
 from edge_infer.graphs import Graphs
+from edge_infer.interface import Interface, shown, tensor_mismatches
 from edge_infer.manifest import Manifest
 from edge_infer.method import Method
 from edge_infer.observed import Observer, Observing, observed, observing
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from edge_infer.batch.chunk_answers import OnError
     from edge_infer.batch.job import BatchResult, Seen
     from edge_infer.batch.scoring import Scorer
+    from edge_infer.stateful import Stateful
 
 __all__ = ["Model", "load"]
 
@@ -155,8 +157,8 @@ class Model:
         for name in self.methods:
             answer: Callable[[Any], Any] = vars(self).get(name) or self._methods.get(name) or self._log_proba()
             vars(self)[name] = observed(name, answer, observer, getattr(type(self), name).__doc__)
-        graphs = self._graphs
-        run = observed("run", lambda asked: _run(graphs, *asked), observer, type(self).run.__doc__)
+        graphs, interface = self._graphs, self._manifest.interface
+        run = observed("run", lambda asked: _run(graphs, interface, *asked), observer, type(self).run.__doc__)
         vars(self)["run"] = lambda feeds, outputs=None: run((feeds, outputs))
 
     def _log_proba(self) -> Callable[[Any], Any]:
@@ -200,12 +202,19 @@ class Model:
         return self._answer("transform", data)
 
     def run(self, feeds: dict[str, Any], outputs: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
-        """Tensors in, tensors out, by the names of the graph; nothing is checked but what onnxruntime checks.
+        """Tensors in, tensors out, by the names of the graph. An array of the input's own dtype is not copied.
 
         Raises:
+            InputError: the feeds are not what the manifest's interface tells; every mismatch is named.
             InferenceError: onnxruntime refuses the feeds.
         """
-        return _run(self._graphs, feeds, outputs)
+        return _run(self._graphs, self._manifest.interface, feeds, outputs)
+
+    def stateful(self) -> Stateful:
+        """One stream of calls, in which states go from each to the next. Raises UsageError where there are none."""
+        from edge_infer.stateful import Stateful
+
+        return Stateful(self)
 
     def predict_file(
         self,
@@ -328,7 +337,10 @@ class Model:
 
     def __repr__(self) -> str:
         m = self._manifest
-        return f"<edge_infer.Model {m.name} {m.version}: {m.task}, {len(m.inputs.columns)} columns, {m.precision}>"
+        takes = f"{len(m.inputs.columns)} columns"
+        if m.interface is not None:
+            takes = ", ".join(f"{spec.name}: {shown(spec)}" for spec in m.interface.inputs)
+        return f"<edge_infer.Model {m.name} {m.version}: {m.task}, {takes}, {m.precision}>"
 
     # --- life ---
 
@@ -356,11 +368,20 @@ class Model:
         return _unpickle, (self._origin, self._artifact.digest, tuple(self._options), self._artifact.identity)
 
 
-def _run(graphs: Graphs, feeds: dict[str, Any], outputs: Sequence[str] | None) -> dict[str, NDArray[Any]]:
+def _run(
+    graphs: Graphs, interface: Interface | None, feeds: dict[str, Any], outputs: Sequence[str] | None
+) -> dict[str, NDArray[Any]]:
     whole = graphs.whole
     names = list(whole.outputs) if outputs is None else list(outputs)
-    arrays = whole.run(names, {name: np.asarray(value) for name, value in feeds.items()})
-    return dict(zip(names, arrays, strict=True))
+    arrays = {name: np.asarray(value) for name, value in feeds.items()}
+    try:
+        answers = whole.run(names, arrays)
+    except InferenceError:  # only then is it looked at why
+        wrong = [] if interface is None else tensor_mismatches(interface, arrays)
+        if wrong:
+            raise InputError(wrong) from None
+        raise
+    return dict(zip(names, answers, strict=True))
 
 
 def _logarithms(probabilities: Any) -> Any:

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray  # takes more than half a millisecond to import
 
     from edge_infer.signing import TrustedKeys
+    from edge_infer.tensor_goldens import TensorGoldens
 
-__all__ = ["Check", "replay", "verify"]
+__all__ = ["Check", "agreeing", "replay", "replay_tensors", "verify"]
 
 
 class Check(NamedTuple):
@@ -86,10 +87,10 @@ def verify(
         return [*checks, _failed(error, "runtime")]
     checks.append(Check("runtime", "ok", f"onnxruntime {ONNXRUNTIME_VERSION} loads it"))
     try:
-        goldens = artifact.goldens()
+        goldens, tensors = artifact.goldens(), artifact.tensor_goldens()
     except EdgeInferError as error:
         return [*checks, Check("goldens", "failed", str(error))]
-    checks.append(_goldens_check(model, goldens))
+    checks.append(_goldens_check(model, goldens) if tensors is None else _tensors_check(model, tensors))
     if trust is None:
         checks.append(Check("signature", "not checked", "no key was given"))
     return checks
@@ -158,6 +159,52 @@ def _goldens_check(model: Model, goldens: Goldens | None) -> Check:
     if differences:
         return Check("goldens", "failed", f"{count}: {len(differences)} answers differ; first: {differences[0]}")
     return Check("goldens", "ok", f"{count}: all equal the original's within tolerance")
+
+
+def _tensors_check(model: Model, goldens: TensorGoldens) -> Check:
+    try:
+        differences = replay_tensors(model, goldens)
+    except EdgeInferError as error:
+        return Check("goldens", "failed", str(error))
+    calls = "1 call" if len(goldens.cases) == 1 else f"{len(goldens.cases)} calls"
+    count = f"{calls}, {', '.join(goldens.tolerances)}"
+    if differences:
+        return Check("goldens", "failed", f"{count}: {len(differences)} tensors differ; first: {differences[0]}")
+    return Check("goldens", "ok", f"{count}: all equal the original's within tolerance")
+
+
+def replay_tensors(model: Model, goldens: TensorGoldens) -> list[str]:
+    """Run the golden calls of a deep model; a line for each tensor that differs from the original's.
+
+    Raises:
+        InputError, InferenceError: the graph does not take what the goldens hold.
+    """
+    found = []
+    for number, case in enumerate(goldens.cases):
+        answers = model.run({name: recipe.made() for name, recipe in case.inputs.items()}, list(case.outputs))
+        for name, kept in case.outputs.items():
+            got, where = answers[name], f"{name} of call {number}"
+            if got.shape != kept.shape or got.dtype.name != kept.dtype:
+                found.append(
+                    f"{where}: expected {kept.dtype} {list(kept.shape)}, got {got.dtype.name} {list(got.shape)}"
+                )
+                continue
+            some = got.reshape(-1)[:: kept.every]
+            agree = agreeing(some, kept.data, goldens.tolerances[name])
+            if not agree.all():
+                first = int(agree.argmin())
+                found.append(
+                    f"{where}: {int((~agree).sum()):,} of {agree.size:,} numbers, the first at {first * kept.every}: "
+                    f"expected {_brief(kept.data[first])}, got {_brief(some[first])}"
+                )
+    return found
+
+
+def agreeing(got: NDArray[Any], wanted: NDArray[Any], tolerance: Tolerance) -> NDArray[np.bool_]:
+    """Element by element: fractions within the tolerance, whole numbers and truth values equal."""
+    if wanted.dtype.kind == "f":
+        return within(got.astype(np.float64), wanted.astype(np.float64), tolerance)
+    return np.asarray(got == wanted)
 
 
 def replay(model: Model, goldens: Goldens, graphs: Graphs | None = None) -> list[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -24,8 +23,10 @@ from edge_infer.errors import (
     RuntimeFitError,
     SchemaError,
     UnsupportedModelError,
+    UsageError,
 )
 from edge_infer.files import write_atomically
+from edge_infer.labels import Label
 from edge_infer.manifest import (
     KEY_GOLDENS,
     KEY_MANIFEST,
@@ -45,13 +46,16 @@ from edge_infer_convert.blame import blame
 from edge_infer_convert.blockers import step_blockers
 from edge_infer_convert.boosters import readings_kept
 from edge_infer_convert.card import read_card
+from edge_infer_convert.deep.conversion import convert_tensors
 from edge_infer_convert.exactness import is_exact
+from edge_infer_convert.frontends import original_of
 from edge_infer_convert.golden_rows import make_goldens
 from edge_infer_convert.graph.assemble import Assembled, assemble, needs
 from edge_infer_convert.parity import RELATIVE, Parity, compare, holds_in_parts, require_equal
 from edge_infer_convert.passes import EXACT
 from edge_infer_convert.probes import make_probes
 from edge_infer_convert.reference import make_reference
+from edge_infer_convert.result import Clock, Conversion, Progress, with_metadata
 from edge_infer_convert.schema import Schema, make_schema
 from edge_infer_convert.structural_proof import prove_trees
 
@@ -60,35 +64,16 @@ __all__ = ["Conversion", "convert", "to_onnx"]
 _SURE: Final = 0.1  # of the tolerance: with "auto", float32 must hold within it, for the sake of rows beyond the probes
 _EXACT_WHOLE: Final = 2**24  # float32 holds every whole number up to here
 
-Progress = Callable[[str, str], None]
-
-
-class Conversion(NamedTuple):
-    """A proven artifact. `path` is None where no output was asked for."""
-
-    data: bytes
-    path: Path | None
-    manifest: Manifest
-    parity: Parity
-    certificate: dict[str, Any]
-    seconds: dict[str, float]
-
-    def __repr__(self) -> str:
-        """In a line: a notebook shows it when a cell ends with `convert(…)`."""
-        made = f"{self.manifest.name} {self.manifest.version}: {self.manifest.precision}, {self.parity.told()}"
-        return f"<Conversion {made}{'' if self.path is None else f' → {self.path}'}>"
-
-    @property
-    def size(self) -> int:
-        """Bytes of the artifact."""
-        return len(self.data)
-
 
 def convert(
     estimator: Any,
     *,
     data: Any = None,
     reference: Any = None,
+    inputs: Any = None,
+    labels: Sequence[Label] | None = None,
+    states: Mapping[str, str] | None = None,
+    opset: int | None = None,
     name: str,
     version: str = "1.0.0",
     output: str | os.PathLike[str] | None = None,
@@ -99,14 +84,22 @@ def convert(
     card: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Conversion:
-    """Turn a fitted scikit-learn estimator into one proven ONNX file.
+    """Turn a fitted scikit-learn estimator, or a deep model, into one proven ONNX file.
 
     Args:
-        estimator: a fitted estimator or Pipeline, with or without a ColumnTransformer.
+        estimator: a fitted estimator or Pipeline, with or without a ColumnTransformer; or a deep model: a
+            torch.nn.Module (also TorchScript; it is set to evaluation mode), a torch.export.ExportedProgram, or an
+            onnx.ModelProto.
         data: the training data without the target, or some hundred rows of it (DataFrame or 2-D array). Tells
             kinds, categories and ranges, and makes the reference for drift; no row of it is stored.
         reference: some hundred rows that it was not fitted on, as `data`: they make the reference instead, and
             scores are watched too, which would mislead if they came from training rows.
+        inputs: of a deep model, what it is given: for each input by its name (or by place) an example, whose first
+            dimension is the batch, or a text such as "float32[batch, 3, 224, 224]" or
+            "int64[batch, length=16] 0..29999": the range at the end is what calls are made up of. No example is stored.
+        labels: of a deep model, the classes of the last dimension of an output.
+        states: of a deep model, input → output: what `Model.stateful` feeds back.
+        opset: of a deep model's graph; None: as it was exported.
         name, version: letters, digits, `.`, `_`, `-`; the version is free text of these.
         release: a number that grows with each published artifact of this name.
         precision: "auto": float32 where the worst probe row takes at most a tenth of its tolerance (1e-5), else
@@ -124,7 +117,16 @@ def convert(
         UsageError: an argument is wrong.
     """
     check_arguments(name, version, precision)
-    clock = _Clock(progress)
+    original = original_of(estimator)
+    if original is not None:
+        _check_deep(data=data, reference=reference, report=report, precision=precision, strict_privacy=strict_privacy)
+        return convert_tensors(
+            original, inputs=inputs, labels=labels, states=states, opset=opset, name=name, version=version,
+            release=release, output=None if output is None else Path(output), card=card, progress=progress,
+        )  # fmt: skip
+    if any(option is not None for option in (inputs, labels, states, opset)):
+        raise UsageError("inputs, labels, states, opset: for deep models; of an estimator, data tells the columns")
+    clock = Clock(progress)
     with readings_kept():
         with clock.stage("schema", type(estimator).__name__):
             schema = make_schema(estimator, data, reference)
@@ -140,33 +142,21 @@ def convert(
     return Conversion(artifact, path, manifest, proven.parity, proven.parity.certificate(), clock.seconds)
 
 
+def _check_deep(**options: Any) -> None:
+    """What is for estimators only must be as it is when nobody gives it."""
+    usual = {"precision": "auto", "strict_privacy": False}
+    given = [name for name, value in options.items() if value is not None and value is not usual.get(name)]
+    given = [name for name in given if not (name == "precision" and options[name] == "auto")]
+    if given:
+        raise UsageError(f"{', '.join(given)}: for estimators; of a deep model, inputs tells what it is given")
+
+
 def to_onnx(estimator: Any, data: Any = None, *, precision: str = "auto") -> onnx.ModelProto:
     """The proven graph alone, without edge_infer metadata. See `convert`."""
     model = onnx.ModelProto()
     model.ParseFromString(convert(estimator, data=data, name="model", precision=precision).data)
     del model.metadata_props[:]
     return model
-
-
-class _Clock:
-    """Seconds by stage, and the caller's progress."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self.seconds: dict[str, float] = {}
-        self._progress = progress or (lambda stage, detail: None)
-        self._stage, self._started = "", 0.0
-
-    def stage(self, name: str, detail: str) -> _Clock:
-        self._progress(name, detail)
-        self._stage = name
-        return self
-
-    def __enter__(self) -> None:
-        self._started = time.perf_counter()
-
-    def __exit__(self, *error: object) -> None:
-        spent = time.perf_counter() - self._started
-        self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + spent  # stages may come twice
 
 
 class _Proven(NamedTuple):
@@ -176,7 +166,7 @@ class _Proven(NamedTuple):
     reason: str
 
 
-def _prove(schema: Schema, precision: str, report: Any, name: str, clock: _Clock) -> _Proven:
+def _prove(schema: Schema, precision: str, report: Any, name: str, clock: Clock) -> _Proven:
     """The first precision that holds. With "auto", float32 is tried before float64."""
     tried, reason = _order(schema, precision)
     failures: dict[str, EdgeInferError] = {}
@@ -309,7 +299,7 @@ def _gate(
     schema: Schema, assembled: Assembled, answers: Answers, precision: str, report: Any, name: str, *, hasty: bool
 ) -> Parity:
     proof = prove_trees(assembled.model, assembled.builder, assembled.ensembles)
-    draft = _with_metadata(assembled.model, {KEY_MANIFEST: render_manifest(_draft(schema, assembled, precision))})
+    draft = with_metadata(assembled.model, {KEY_MANIFEST: render_manifest(_draft(schema, assembled, precision))})
     model = Model(parse_artifact(draft), SessionOptions())  # whatever the environment or a record of this device says
     parity = compare(model, answers, precision, exact=is_exact(schema.plan), hasty=hasty)._replace(proof=proof)
     names = [column.name for column in schema.columns]
@@ -369,7 +359,7 @@ def _manifest(schema: Schema, proven: _Proven, name: str, version: str, release:
 def _splits(schema: Schema, proven: _Proven) -> bool:
     """Whether trees may run in parts, as many rows do, and the answers still hold."""
     draft = _draft(schema, proven.assembled, proven.precision)._replace(splits=True)
-    artifact = parse_artifact(_with_metadata(proven.assembled.model, {KEY_MANIFEST: render_manifest(draft)}))
+    artifact = parse_artifact(with_metadata(proven.assembled.model, {KEY_MANIFEST: render_manifest(draft)}))
     return holds_in_parts(artifact, proven.parity)
 
 
@@ -390,20 +380,12 @@ def _package(proven: _Proven, manifest: Manifest, schema: Schema) -> bytes:
     reference = make_reference(schema)
     if reference is not None:
         metadata[KEY_REFERENCE] = reference
-    artifact = _with_metadata(proven.assembled.model, metadata)
+    artifact = with_metadata(proven.assembled.model, metadata)
     as_a_whole = SessionOptions(split_rows=0)  # in parts, all probes have been asked
     failed = [check for check in verify(artifact, options=as_a_whole) if check.status == "failed"]
     if failed:
         raise ParityError(f"the finished artifact does not verify: {failed[0].name}: {failed[0].detail}")
     return artifact
-
-
-def _with_metadata(model: onnx.ModelProto, metadata: dict[str, bytes]) -> bytes:
-    """The model's bytes and its metadata's behind them: a message's fields may come apart, and nothing is copied."""
-    entries = onnx.ModelProto()
-    for key, value in sorted(metadata.items()):
-        entries.metadata_props.add(key=key, value=value.decode())
-    return bytes(model.SerializeToString(deterministic=True) + entries.SerializeToString(deterministic=True))
 
 
 def _training_rows(schema: Schema, strict: bool) -> int:

@@ -1,4 +1,4 @@
-"""What a model file is, told without reading it into objects: a booster's own, skops, or a pickle that must be trusted.
+"""What a model file is, told without reading it into objects: of a library's own, or a pickle that must be trusted.
 
 Imports no framework, so that a wrong file is told at once.
 """
@@ -13,11 +13,13 @@ from typing import Final
 from edge_infer.errors import UntrustedSourceError
 from edge_infer_convert.boosters import is_booster_file
 
-__all__ = ["SEPARATORS", "check_model_file", "is_skops"]
+__all__ = ["SEPARATORS", "check_model_file", "deep_kind", "is_skops"]
 
 SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
 _TABLES: Final = frozenset({*SEPARATORS, ".parquet", ".jsonl", ".ndjson", ".npy"})
-_MODELS: Final = "a fitted model: a .joblib, .pkl or .skops file, or a booster's own (.ubj, .json, .txt, .cbm)"
+_MODELS: Final = (
+    "a model: a .joblib, .pkl or .skops file, a booster's own (.ubj, .json, .txt, .cbm), PyTorch's (.pt2, .pt) or .onnx"
+)
 
 
 def check_model_file(path: str | os.PathLike[str], *, trust_pickle: bool = False) -> None:
@@ -25,7 +27,7 @@ def check_model_file(path: str | os.PathLike[str], *, trust_pickle: bool = False
 
     Raises:
         OSError: there is no such file, or it is a folder.
-        UntrustedSourceError: it is empty, a table or an ONNX model, or a pickle without `trust_pickle`.
+        UntrustedSourceError: it is empty, a table, or a pickle without `trust_pickle`.
     """
     file = Path(path)
     if file.is_dir():
@@ -34,14 +36,38 @@ def check_model_file(path: str | os.PathLike[str], *, trust_pickle: bool = False
         raise UntrustedSourceError(f"{file} is empty; expected {_MODELS}")
     if file.suffix.lower() in _TABLES:
         raise UntrustedSourceError(f"{file} is a table of data by its name; expected {_MODELS}")
-    if file.suffix.lower() == ".onnx":
-        raise UntrustedSourceError(f"{file} is an ONNX model by its name; expected {_MODELS}")
+    if deep_kind(file) not in (None, "pickle"):
+        return
     if not trust_pickle and not is_booster_file(file) and not is_skops(file):
         raise UntrustedSourceError(
             f"{file}: reading a pickle runs the code in it, which can do anything that you can do.\n"
             "If you made this file or trust who did, say so: --trust-pickle (trust_pickle=True).\n"
-            "A safe way for next time: skops.io.dump(model, 'model.skops')."
+            f"A safe way for next time: {_safe_way(file)}."
         )
+
+
+def _safe_way(file: Path) -> str:
+    if deep_kind(file) == "pickle":
+        return "torch.export.save(torch.export.export(module, example), 'model.pt2')"
+    return "skops.io.dump(model, 'model.skops')"
+
+
+def deep_kind(file: Path) -> str | None:
+    """Of a deep model's file: "onnx", "pt2", "torchscript", or "pickle" (of torch.save, which runs code when it is
+    read); None for others."""
+    suffix = file.suffix.lower()
+    if suffix in (".onnx", ".pt2"):
+        return suffix[1:]
+    if suffix not in (".pt", ".pth", ".ts", ".torchscript"):
+        return None
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+        if any(name.endswith("/models/model.json") for name in names):
+            return "pt2"
+        if any(name.endswith("/constants.pkl") for name in names) and any("/code/" in name for name in names):
+            return "torchscript"
+    return "pickle"
 
 
 def is_skops(file: Path) -> bool:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from edge_infer.errors import MissingExtraError, SchemaError, UntrustedSourceError
 from edge_infer_convert.boosters import is_booster_file, load_booster
-from edge_infer_convert.model_files import SEPARATORS, check_model_file, is_skops
+from edge_infer_convert.model_files import SEPARATORS, check_model_file, deep_kind, is_skops
 
 __all__ = ["has_only_numbers", "load_estimator", "read_sample"]
 
@@ -27,25 +27,42 @@ _HARMLESS = frozenset({"numpy.dtype"})
 
 
 def load_estimator(path: str | os.PathLike[str], *, trust_pickle: bool = False) -> Any:
-    """A fitted estimator from a joblib, pickle or skops file, or a booster from a file of its own library.
+    """A fitted estimator from a joblib, pickle or skops file, a booster or a deep model from a file of its own library.
 
     Args:
-        path: .ubj, .json, .txt and .cbm are boosters; else the content tells: a zip holding `schema.json` is skops,
-            all else a pickle.
+        path: .ubj, .json, .txt and .cbm are boosters, .onnx, .pt2, .pt and .pth deep models; else the content
+            tells: a zip holding `schema.json` is skops, all else a pickle.
         trust_pickle: whether reading may run the code that a pickle holds.
 
     Raises:
         FileNotFoundError: there is no such file.
         UntrustedSourceError: a pickle without `trust_pickle`, or a skops file with types not trusted.
-        UntrustedSourceError: also where the file is a table or an ONNX model, or cannot be read, with the reason.
+        UntrustedSourceError: also where the file is a table, or cannot be read, with the reason.
     """
     check_model_file(path, trust_pickle=trust_pickle)
     file = Path(path)
+    deep = deep_kind(file)
+    if deep is not None:
+        return _load_deep(file, deep)
     if is_booster_file(file):
         return load_booster(file)
     if is_skops(file):
         return _load_skops(file)
     return _load_pickle(file)
+
+
+def _load_deep(file: Path, kind: str) -> Any:
+    if kind == "onnx":
+        from edge_infer_convert.frontends.onnx_file import read_onnx
+
+        return read_onnx(file)
+    try:
+        from edge_infer_convert.frontends.torch_program import read_torch
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "onnxscript"):
+            raise
+        raise MissingExtraError(error.name, "torch", f"reading {file}") from error
+    return read_torch(file, kind)
 
 
 def _load_skops(file: Path) -> Any:

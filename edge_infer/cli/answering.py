@@ -32,6 +32,11 @@ def chosen_methods(model: Model, asked: str | None) -> list[str]:
         MethodError: the model has no such method, or none that takes columns.
     """
     present = [output.method for output in model.manifest.outputs]
+    if model.manifest.interface is not None:
+        raise MethodError(
+            "this model takes and gives tensors: edge-infer predict MODEL '{\"name\": [[…]]}', or "
+            "edge_infer.load(path).run({name: array})"
+        )
     if not present:
         raise MethodError(
             "this file has no edge_infer manifest, and its inputs are not columns of numbers; "

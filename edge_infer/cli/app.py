@@ -13,7 +13,7 @@ from rich.markup import escape as literal
 from edge_infer.cli import panels
 from edge_infer.cli.choices import completed, one_of
 from edge_infer.cli.completion import models
-from edge_infer.cli.convert_help import CONVERT_HELP, DATA_HELP, DATE_HELP, PRECISION_HELP
+from edge_infer.cli.convert_help import CONVERT_HELP, DATA_HELP, DATE_HELP, INPUTS_HELP, PRECISION_HELP
 from edge_infer.cli.options import PREDICT, STREAM, Argument, Command, Option
 
 __all__ = ["Json", "add_hot", "app", "folded", "run_app", "whole_app"]
@@ -180,7 +180,8 @@ Example:
 
 --json prints one object: file, size, digest, described, name, version, release, task, precision,
 precision_reason, description, license, metrics, style, inputs (a list of columns), tensors,
-outputs, missing_methods, source, needs, parity, golden_rows, training_rows, nodes."""
+outputs, interface (of a deep model), missing_methods, source, needs, parity, golden_rows,
+golden_calls, training_rows, nodes."""
 
 _VERIFY_HELP = """\
 Check a model, and that it gives its original's answers here.
@@ -237,7 +238,10 @@ The file is kept, and the last lines say what to try with it."""
 @app.command("convert", rich_help_panel=panels.MAKE, help=folded(CONVERT_HELP))
 def _convert(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A .joblib, .pkl, .skops, .ubj, .json, .txt or .cbm file.")
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A .joblib, .pkl, .skops, .ubj, .json, .txt, .cbm, .pt2, .pt or .onnx file."
+        ),
     ],
     data: Annotated[str | None, typer.Option("--data", metavar="FILE", help=DATA_HELP)] = None,
     reference: Annotated[
@@ -252,6 +256,16 @@ def _convert(
         str | None, typer.Option("--target-column", metavar="NAME", help="A column of the data to leave out.")
     ] = None,
     date_column: Annotated[list[str] | None, typer.Option("--date-column", metavar="NAME", help=DATE_HELP)] = None,
+    inputs: Annotated[list[str] | None, typer.Option("--inputs", metavar="NAME=TYPE[SIZES]", help=INPUTS_HELP)] = None,
+    labels: Annotated[
+        str | None, typer.Option("--labels", metavar="FILE", help="A deep model's classes, one a line.")
+    ] = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--state", metavar="INPUT=OUTPUT", help="A deep model's output that its next call is fed. Repeatable."
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option("--name", help="The model's name. Left out: the file's.")] = None,
     version: Annotated[str, typer.Option("--version", help="The model's version.")] = "1.0.0",
     release: Annotated[
@@ -297,6 +311,9 @@ def _convert(
             model=model,
             data=sample,
             reference=DataFile(reference, target_column, date_column or ()),
+            inputs=inputs or (),
+            labels=labels,
+            states=state or (),
             name=name,
             version=version,
             release=release,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from edge_infer.cli.card_file import read_card_file
 from edge_infer.cli.console import dumps, wrapped, write
 from edge_infer.cli.data_file import DataFile
+from edge_infer.cli.deep_options import DeepOptions
 from edge_infer.cli.extras import needs_converter
 from edge_infer.cli.progress import Progress
 from edge_infer.cli.replaced import check_task, outcome, standing
 from edge_infer.errors import UsageError
 from edge_infer.files import write_atomically
+from edge_infer.interface import TensorSpec, shown
 
 __all__ = ["run"]
 
@@ -23,6 +26,9 @@ def run(
     model: str,
     data: DataFile,
     reference: DataFile,
+    inputs: Sequence[str],
+    labels: str | None,
+    states: Sequence[str],
     name: str | None,
     version: str,
     release: int,
@@ -38,7 +44,8 @@ def run(
     """The command; its exit code."""
     name = name if name is not None else _name_of(Path(model))
     target = Path(output if output is not None else f"{name}-{version}.onnx")
-    _check_files((model, data.path, reference.path, card), target, report)
+    deep = DeepOptions.read(inputs, labels, states)
+    _check_files((model, data.path, reference.path, card, labels, deep.file), target, report)
     with needs_converter("edge-infer convert"):
         from edge_infer_convert.arguments import check_arguments
         from edge_infer_convert.model_files import check_model_file
@@ -60,6 +67,7 @@ def run(
             estimator,
             data=data.read_for(estimator, sample),
             reference=reference.read_for(estimator, reference.read()),
+            **deep.arguments(),
             name=name,
             version=version,
             release=release,
@@ -108,6 +116,8 @@ def _result(conversion: Any, target: Path, report: str | None) -> dict[str, Any]
         "precision": manifest.precision,
         "precision_reason": manifest.precision_reason,
         "methods": [output.method for output in manifest.outputs],
+        "inputs": _shown(manifest.interface.inputs if manifest.interface else ()),
+        "outputs": _shown(manifest.interface.outputs if manifest.interface else ()),
         "missing_methods": manifest.missing_methods,
         "training_rows": manifest.training_rows,
         "parity": conversion.certificate,
@@ -116,12 +126,18 @@ def _result(conversion: Any, target: Path, report: str | None) -> dict[str, Any]
     }
 
 
+def _shown(specs: Sequence[TensorSpec]) -> dict[str, str]:
+    return {spec.name: shown(spec) for spec in specs}
+
+
 def _show(result: dict[str, Any]) -> None:
     from edge_infer.cli.inspect import describe_parity
 
     facts = [
         ("file", f"{result['file']} ({result['size']:,} bytes)"),
-        ("model", f"{result['name']} {result['version']}, {result['task']}: {', '.join(result['methods'])}"),
+        ("model", f"{result['name']} {result['version']}, {result['task']}: {', '.join(result['methods']) or 'run'}"),
+        *(("input", f"{name}: {kind}") for name, kind in result["inputs"].items()),
+        *(("output", f"{name}: {kind}") for name, kind in result["outputs"].items()),
         *((method, f"not converted: {reason}") for method, reason in result["missing_methods"].items()),
         ("precision", f"{result['precision']} ({result['precision_reason']})"),
         ("parity", describe_parity(result["parity"])),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CONVERT_HELP", "DATA_HELP", "DATE_HELP", "PRECISION_HELP"]
+__all__ = ["CONVERT_HELP", "DATA_HELP", "DATE_HELP", "INPUTS_HELP", "PRECISION_HELP"]
 
 CONVERT_HELP: Final = """\
-Turn a fitted scikit-learn model, or a booster, into one proven ONNX file.
+Turn a fitted scikit-learn model, a booster or a deep model into one proven ONNX file.
 
 MODEL is a fitted scikit-learn model in a joblib, pickle or skops file, or a booster's own file: XGBoost's
 .ubj or .json, LightGBM's .txt, CatBoost's .cbm or .json. The converted model is compared with the original
@@ -15,6 +15,12 @@ on rows made for it; if an answer differs, nothing is written and the rows are s
 
 The own files of XGBoost and LightGBM hold no class labels, so that `predict` gives their raw numbers. For
 labels and predict_proba save the scikit-learn wrapper (XGBClassifier, LGBMClassifier) with joblib.
+
+A deep model is PyTorch's (.pt2 of torch.export.save, .pt of torch.jit.save; .pt of torch.save is a pickle) or an ONNX
+file that somebody else exported. It is compared with the original on calls that are made up in the range of --inputs,
+and on the examples of a .npz or .npy file given there. No example goes into the file.
+
+  edge-infer convert digits.pt2 --inputs 'image=float32[batch, 1, 28, 28] 0..1' --labels digits.txt
 
 The same model may be converted again and again into the same file. A file that holds another model is replaced with
 --force only.
@@ -42,13 +48,17 @@ datetime64[us]. Parts of a calendar (.dt.month) do not convert: make them column
   dataset = "held-out 20 % of the penguins"
 
 --json prints one object: file, size, name, version, task, precision, precision_reason, methods,
-missing_methods, training_rows, parity (the certificate), report, seconds (by stage), replaced (the
-release whose file stood there), stale_signature (its .sig, which no longer holds). With
---check: ok, steps, blockers (step, estimator, reason, remedy), needs, data_needed (columns)."""
+inputs, outputs (of a deep model), missing_methods, training_rows, parity (the certificate), report,
+seconds (by stage), replaced (the release whose file stood there), stale_signature (its .sig, which
+no longer holds). With --check: ok, steps, blockers (step, estimator, reason, remedy), needs, data_needed (columns)."""
 
 DATA_HELP: Final = (
     "Training data or some hundred rows of it: .csv, .tsv, .parquet, .jsonl or .npy. A CSV needs no header if the "
     "model was fitted on an array."
+)
+INPUTS_HELP: Final = (
+    "What a deep model is given: NAME=TYPE[SIZES] LOW..HIGH for each input, a size that varies by a name; or a .npz or "
+    ".npy file of examples. Repeatable."
 )
 PRECISION_HELP: Final = (
     "float32: differences up to 1e-5 of an answer's size. float64: up to 1e-9. auto: float32 where the worst probe row "

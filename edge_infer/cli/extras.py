@@ -18,6 +18,8 @@ _EXTRAS: Final = {
     "pandas": "convert",
     "joblib": "convert",
     "skops": "skops",
+    "torch": "torch",
+    "onnxscript": "torch",
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from edge_infer.artifact import Artifact, read_artifact
 from edge_infer.cli.console import Grid, dumps, in_line, printable, show_grid, wrapped, write
 from edge_infer.cli.model_file import model_file
+from edge_infer.interface import Interface, shown
 from edge_infer.manifest import Column, Label, Metric, Output
 
 __all__ = ["as_object", "describe_parity", "run"]
@@ -32,7 +33,7 @@ def run(*, model: str, identity: str | None, json: bool) -> int:
 def as_object(artifact: Artifact) -> dict[str, Any]:
     """The object of `--json`: the manifest's fields, and what the file itself tells."""
     manifest = artifact.manifest
-    goldens = artifact.goldens()
+    goldens, tensors = artifact.goldens(), artifact.tensor_goldens()
     return {
         "file": artifact.source,
         "size": len(artifact.data),
@@ -48,14 +49,20 @@ def as_object(artifact: Artifact) -> dict[str, Any]:
         "inputs": [_column_object(column) for column in manifest.inputs.columns],
         "tensors": [tensor._asdict() for tensor in manifest.inputs.tensors],
         "outputs": [output._asdict() for output in manifest.outputs],
+        "interface": None if manifest.interface is None else _interface_object(manifest.interface),
         "missing_methods": manifest.missing_methods,
         "source": manifest.source._asdict(),
         "needs": manifest.needs._asdict(),
         "parity": artifact.parity(),
         "golden_rows": None if goldens is None else len(goldens.rows),
+        "golden_calls": None if tensors is None else len(tensors.cases),
         "training_rows": manifest.training_rows,
         "nodes": artifact.facts.nodes,
     }
+
+
+def _interface_object(interface: Interface) -> dict[str, Any]:
+    return {name: [item._asdict() for item in getattr(interface, name)] for name in interface._fields}
 
 
 def _column_object(column: Column) -> dict[str, Any]:
@@ -85,7 +92,10 @@ def _fact(name: str, text: str, lead: int = _LEAD) -> None:
 
 
 def _inputs(artifact: Artifact) -> None:
-    columns = artifact.manifest.inputs.columns
+    columns, interface = artifact.manifest.inputs.columns, artifact.manifest.interface
+    if interface is not None:
+        _interface(interface)
+        return
     if not columns:
         for info in artifact.facts.inputs:
             _fact("input", f"{info.name}, shape {_shape(info.shape)}")
@@ -97,6 +107,21 @@ def _inputs(artifact: Artifact) -> None:
     write("(others: values that are not listed; any: all numbers)")
     write()
     _descriptions(columns[:_MOST_COLUMNS])
+
+
+def _interface(interface: Interface) -> None:
+    states = {state.input: state.output for state in interface.states}
+    for word, specs in (("input", interface.inputs), ("output", interface.outputs)):
+        for spec in specs:
+            line = f"{in_line(spec.name)}: {shown(spec)}"
+            if word == "input" and spec.name in states:
+                line += f"; a state: the next call is fed {in_line(states[spec.name])}"
+            if spec.classes is not None:
+                line += f"; {len(spec.classes)} classes: {_labels(spec.classes, 200)}"
+            if spec.description is not None:
+                line += f"\n{_shortened(spec.description)}"
+            _fact(word, line)
+    write()
 
 
 def _descriptions(columns: Sequence[Column]) -> None:
@@ -145,7 +170,8 @@ def _outputs(artifact: Artifact) -> None:
             _fact(printable(methods[0]), f"not in this file: {reason}", _METHOD_LEAD)
         else:
             _fact("not in this file", f"{printable(', '.join(methods))}: {reason}", _METHOD_LEAD)
-    write()
+    if artifact.manifest.interface is None:
+        write()
 
 
 def _missing(reasons: dict[str, str]) -> dict[str, list[str]]:

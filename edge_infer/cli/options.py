@@ -87,7 +87,11 @@ Example:
 A terminal gets a table, a pipe or file one answer a line. With --json, or when the input
 is {"input": …}, the answer is one object, {"prediction": …}: a value for one record, a
 list for many; probabilities are {label: probability}; a number that is not finite is null.
-With --method all the object has a field for each method: {"predict": …, "predict_proba": …}.""",
+With --method all the object has a field for each method: {"predict": …, "predict_proba": …}.
+
+A deep model takes tensors by name: INPUT is an object of nested lists, a .npz file, or, where it has
+one input, nested lists or a .npy file. The answer is an object of its outputs by name; with --top a
+line for each of the best classes.""",
     arguments=(
         _MODEL,
         Argument("data", "INPUT", "JSON text, a file, or - for standard input.", default="-"),
@@ -99,6 +103,12 @@ With --method all the object has a field for each method: {"predict": …, "pred
             f"What to ask the model for: {_METHODS_TEXT}. Left out: predict (or what the model has).",
             choices=_METHODS,
             metavar="METHOD",
+        ),
+        Option(
+            "top",
+            ("--top",),
+            "Of a deep model with classes: show so many of the best.",
+            metavar="N",
         ),
         Option("json", ("--json",), "Print one JSON object.", kind="flag"),
         Option(

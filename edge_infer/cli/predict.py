@@ -11,6 +11,7 @@ from edge_infer.cli.console import dumps, is_terminal, printable, say, write
 from edge_infer.cli.documents import InputTextError, Request, parse_json, parse_lines, request_of
 from edge_infer.cli.output_file import check_output
 from edge_infer.errors import InputError, UsageError
+from edge_infer.interface import Interface
 from edge_infer.manifest import Inputs
 from edge_infer.model import Model, load
 
@@ -26,6 +27,7 @@ def run(
     model: str,
     data: str,
     method: str | None,
+    top: str | None,
     json: bool,
     output: str | None,
     identity: str | None,
@@ -33,7 +35,12 @@ def run(
 ) -> int:
     """The command; its exit code."""
     check_output(output, model, data)
+    count = None if top is None else _count(top)
     with load(model, identity=identity, monitor=chosen_monitor(monitor)) as loaded:
+        if loaded.manifest.interface is not None:
+            return _tensors(loaded, loaded.manifest.interface, data, method, count, output, json=json)
+        if count is not None:
+            raise UsageError("--top: this model answers by methods; --method predict_proba gives all classes")
         methods = chosen_methods(loaded, method)
         request = read_input(data, loaded.manifest.inputs)
         as_object = json or request.service or (output or "").lower().endswith(".json")
@@ -47,6 +54,30 @@ def run(
         _table(answers, request, output)
     else:
         _deliver("".join(line + "\n" for line in _lines(answers, request, method)), output)
+    return 0
+
+
+def _count(top: str) -> int:
+    if not (top.isascii() and top.isdigit() and int(top) > 0):
+        raise UsageError(f"--top: expected a whole number ≥ 1, got {top!r:.40}")
+    return int(top)
+
+
+def _tensors(
+    model: Model,
+    interface: Interface,
+    data: str,
+    method: str | None,
+    top: int | None,
+    output: str | None,
+    *,
+    json: bool,
+) -> int:
+    from edge_infer.cli.predict_tensors import run_tensors
+
+    if method is not None:
+        raise UsageError("--method: this model takes and gives tensors, and has no methods; leave it out")
+    _deliver(run_tensors(model, interface, data, top=top, json=json), output)
     return 0
 
 

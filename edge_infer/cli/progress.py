@@ -14,6 +14,7 @@ _WORDS: Final = {
     "data": "read the data",
     "load": "read the model",
     "schema": "find the columns",
+    "inputs": "find the inputs",
     "convert": "make the graph",
     "probe": "compare with the original",
     "package": "write the file",

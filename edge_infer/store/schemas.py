@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from edge_infer.interface import Interface, shown
 from edge_infer.manifest import Column, Inputs, Manifest, Output
 
 __all__ = ["BREAKING", "COMPATIBLE", "WIDENING", "Change", "compare", "verdict"]
@@ -27,15 +28,32 @@ class Change(NamedTuple):
 def compare(old: Manifest, new: Manifest) -> list[Change]:
     """All differences that a caller could notice: of inputs, then of answers.
 
-    Not looked at: the graph's own tensors, which only `Model.run` takes and gives.
+    Not looked at: the graph's own tensors, which only `Model.run` takes and gives, but where they are the interface.
     """
-    return [*_inputs(old.inputs, new.inputs), *_outputs(old, new)]
+    tensors = _interface(old.interface, new.interface) if old.interface and new.interface else ()
+    return [*_inputs(old.inputs, new.inputs), *_outputs(old, new), *tensors]
 
 
 def verdict(changes: list[Change]) -> str:
     """ "compatible", "widening" or "breaking"."""
     kinds = {change.kind for change in changes}
     return BREAKING if BREAKING in kinds else WIDENING if kinds else COMPATIBLE
+
+
+def _interface(old: Interface, new: Interface) -> Iterator[Change]:
+    for what, before, now in (("input", old.inputs, new.inputs), ("output", old.outputs, new.outputs)):
+        known, wanted = ({spec.name: spec for spec in specs} for specs in (before, now))
+        for name in known.keys() - wanted.keys():
+            yield Change(BREAKING, f"the {what} {name!r} is gone")
+        for name in wanted.keys() - known.keys():
+            yield Change(BREAKING if what == "input" else WIDENING, f"the {what} {name!r} is new")
+        for name in sorted(known.keys() & wanted.keys()):
+            if shown(known[name]) != shown(wanted[name]):
+                yield Change(BREAKING, f"the {what} {name!r} is {shown(wanted[name])}, was {shown(known[name])}")
+            elif known[name].classes != wanted[name].classes:
+                yield Change(BREAKING, f"the {what} {name!r} has other classes")
+    if old.states != new.states:
+        yield Change(BREAKING, "other states go from call to call")
 
 
 def _inputs(old: Inputs, new: Inputs) -> Iterator[Change]:

@@ -14,7 +14,7 @@ import skops.io
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
-from edge_infer.errors import EdgeInferError, SchemaError, UntrustedSourceError
+from edge_infer.errors import EdgeInferError, MissingExtraError, SchemaError, UntrustedSourceError
 from edge_infer_convert import convert, load_estimator, preflight, read_sample
 from edge_infer_convert.demo import load_penguins, train
 
@@ -40,11 +40,20 @@ def test_pickle_without_trust_is_refused_with_advice_and_runs_nothing(tmp_path: 
     assert trace.exists(), "the pickle has no effect: the test proves nothing"
 
 
-@pytest.mark.parametrize("name", ["train.csv", "train.TSV", "train.parquet", "rows.jsonl", "model.onnx"])
+@pytest.mark.parametrize("name", ["model.onnx", "model.pt2", "model.ts", "model.pt", "model.pth"])
+def test_a_pickle_by_the_name_of_a_deep_model_is_not_unpickled(tmp_path: Path, name: str) -> None:
+    trace, file = tmp_path / "trace", tmp_path / name
+    file.write_bytes(pickle.dumps(_Touch(trace)))
+    with pytest.raises((UntrustedSourceError, MissingExtraError)):
+        load_estimator(file)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("name", ["train.csv", "train.TSV", "train.parquet", "rows.jsonl"])
 def test_a_file_that_is_no_fitted_model_by_its_name_is_not_unpickled(tmp_path: Path, name: str) -> None:
     trace, file = tmp_path / "trace", tmp_path / name
     file.write_bytes(pickle.dumps(_Touch(trace)))
-    with pytest.raises(UntrustedSourceError, match=r"expected a fitted model: a \.joblib, \.pkl or \.skops file"):
+    with pytest.raises(UntrustedSourceError, match=r"expected a model: a \.joblib, \.pkl or \.skops file"):
         load_estimator(file, trust_pickle=True)
     assert not trace.exists()
 

@@ -16,9 +16,11 @@ from edge_infer import manifest as m
 from edge_infer.artifact import read_artifact
 from edge_infer.errors import ArtifactError
 from edge_infer.goldens import Goldens, Tolerance, parse_goldens
+from edge_infer.interface import Interface, TensorSpec
 from edge_infer.labels import DTYPES
 from edge_infer.limits import LIMITS
 from edge_infer.manifest import parse_manifest
+from edge_infer.tensor_goldens import GoldenCase, Kept, Recipe, TensorGoldens
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 FORMAT = (ARTIFACTS / "FORMAT.md").read_text(encoding="utf-8")
@@ -169,7 +171,13 @@ def test_every_field_of_the_manifest_is_described_and_in_the_schema(record: Any)
     assert set(record._fields) | ({"format"} if record is m.Manifest else set()) == set(described["properties"])
 
 
-@pytest.mark.parametrize("record", [Goldens, Tolerance])
+@pytest.mark.parametrize(("record", "name"), [(Interface, "interface"), (TensorSpec, "tensor_spec")])
+def test_every_field_of_the_interface_is_described_and_in_the_schema(record: Any, name: str) -> None:
+    assert [field for field in record._fields if f"`{field}`" not in FORMAT] == []
+    assert set(record._fields) == set(validator(m.KEY_MANIFEST).schema["$defs"][name]["properties"])
+
+
+@pytest.mark.parametrize("record", [Goldens, Tolerance, TensorGoldens, Recipe, Kept, GoldenCase])
 def test_every_field_of_the_goldens_is_described(record: Any) -> None:
     assert [field for field in record._fields if f"`{field}`" not in FORMAT] == []
 

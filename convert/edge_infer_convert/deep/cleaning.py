@@ -1,0 +1,93 @@
+"""An exported graph as it is packaged: valid, in one piece, and without what exporters note down of their machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import onnx
+from onnx import GraphProto, ModelProto, NodeProto, version_converter
+
+from edge_infer.errors import UnsupportedModelError
+from edge_infer.interface import TensorSpec
+
+__all__ = ["cleaned"]
+
+
+def cleaned(model: ModelProto, specs: Sequence[TensorSpec], opset: int | None = None) -> ModelProto:
+    """A copy without notes (source lines and paths of the exporter), with the shapes of all tensors, at `opset`.
+
+    specs: of the inputs; sizes that vary get their names.
+
+    Raises:
+        UnsupportedModelError: the graph is not valid, has no form at that opset, or a fixed size where one should vary.
+    """
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    if opset is not None and _opset(copy) != opset:
+        try:
+            copy = version_converter.convert_version(copy, opset)
+        except Exception as error:  # of C++, of no one class
+            raise UnsupportedModelError(
+                f"the graph (opset {_opset(copy)}) has no form at opset {opset}: {' '.join(str(error).split())[:300]}"
+            ) from error
+    del copy.metadata_props[:]
+    copy.doc_string = ""
+    copy.producer_name, copy.producer_version = "edge-infer", ""
+    _forget(copy.graph)
+    _rename_sizes(copy.graph, {spec.name: spec for spec in specs})
+    for function in copy.functions:
+        function.doc_string = ""
+        _forget_nodes(function.node)
+    try:
+        copy = onnx.shape_inference.infer_shapes(copy)
+        onnx.checker.check_model(copy)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
+        raise UnsupportedModelError(f"the exported graph is not valid: {' '.join(str(error).split())[:300]}") from error
+    return copy
+
+
+def _rename_sizes(graph: GraphProto, specs: Mapping[str, TensorSpec]) -> None:
+    """An input's sizes that vary are called as its spec calls them, and so wherever else they stand."""
+    names: dict[str, str] = {}
+    for value in graph.input:
+        spec = specs.get(value.name)
+        for dim, size in zip(value.type.tensor_type.shape.dim, () if spec is None else spec.shape, strict=False):
+            if isinstance(size, str) and dim.HasField("dim_value"):
+                raise UnsupportedModelError(
+                    f"input {value.name!r}: {size} should vary, and the export has fixed it to {dim.dim_value}: what "
+                    "the model does there depends on that size. Give it as a number, or change the model."
+                )
+            if isinstance(size, str):
+                if dim.dim_param:
+                    names[dim.dim_param] = size
+                dim.dim_param = size
+    for value in [*graph.output, *graph.value_info]:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param in names:
+                dim.dim_param = names[dim.dim_param]
+
+
+def _opset(model: ModelProto) -> int:
+    return next((entry.version for entry in model.opset_import if not entry.domain), 0)
+
+
+def _forget(graph: GraphProto) -> None:
+    graph.doc_string = ""
+    del graph.metadata_props[:]
+    for value in [*graph.input, *graph.output, *graph.value_info]:
+        value.doc_string = ""
+        del value.metadata_props[:]
+    for tensor in graph.initializer:
+        tensor.doc_string = ""
+        del tensor.metadata_props[:]
+    _forget_nodes(graph.node)
+
+
+def _forget_nodes(nodes: Iterable[NodeProto]) -> None:
+    for node in nodes:
+        node.doc_string = ""
+        del node.metadata_props[:]
+        for attribute in node.attribute:
+            for inner in [attribute.g, *attribute.graphs]:
+                if inner.node:
+                    _forget(inner)

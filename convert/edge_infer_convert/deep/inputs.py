@@ -1,0 +1,172 @@
+"""The tensors that a deep model is given: told by a text, by an example, or by its graph; and calls made of them.
+
+A text such as "float32[batch, 3, 224, 224]" or "int64[batch, length=16] 0..29999": a size that varies has a name, after
+`=` one that it may have; then the range that values lie in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_infer.errors import SchemaError, UsageError
+from edge_infer.interface import TENSOR_TYPES, TensorSpec
+from edge_infer.tensor_goldens import Recipe
+
+__all__ = ["BATCH", "Call", "TensorInput", "calls_of", "given_inputs", "spec_of", "usual_range"]
+
+BATCH: Final = "batch"
+_BATCHES: Final = (1, 2, 5, 1, 3, 1, 2, 1)  # sizes of the first dimension in the calls that are made up
+_OTHER_SIZE: Final = 16  # of a size that nothing tells
+_ROWS_AT_ONCE: Final = 64  # of given examples
+_TEXT: Final = re.compile(
+    r"\s*(?P<dtype>[a-z]+[0-9]*)\s*\[(?P<sizes>[^\]]*)\]\s*(?:(?P<low>[-+.0-9e]+)\s*\.\.\s*(?P<high>[-+.0-9e]+))?\s*"
+)
+_SIZE: Final = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)(?:\s*=\s*(?P<size>[0-9]+))?|(?P<fixed>[0-9]+)")
+
+
+class TensorInput(NamedTuple):
+    """low, high: the range that values lie in. sizes: one that each name may stand for. example: what was given."""
+
+    spec: TensorSpec
+    low: float
+    high: float
+    sizes: Mapping[str, int] = {}
+    example: NDArray[Any] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+
+class Call(NamedTuple):
+    """One call of model and original. recipes: where the inputs are made up."""
+
+    kind: str  # "made" or "given"
+    feeds: dict[str, NDArray[Any]]
+    recipes: dict[str, Recipe] | None = None
+
+
+def spec_of(name: str, text: str) -> TensorInput:
+    """An input as a text tells it. Raises UsageError."""
+    found = _TEXT.fullmatch(text)
+    if found is None or found["dtype"] not in TENSOR_TYPES:
+        raise UsageError(
+            f"input {name!r}: expected a type and sizes such as 'float32[batch, 3, 224, 224]' or "
+            f"'int64[batch, length=16] 0..29999' (types: {', '.join(TENSOR_TYPES)}), got {text!r:.100}"
+        )
+    shape: list[int | str] = []
+    sizes: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in found["sizes"].split(","))):
+        size = _SIZE.fullmatch(part)
+        if size is None:
+            raise UsageError(
+                f"input {name!r}: expected a size, a name, or a name=size, got {part!r:.60} in {text!r:.100}"
+            )
+        shape.append(int(size["fixed"]) if size["fixed"] else size["name"])
+        if size["size"]:
+            sizes[size["name"]] = int(size["size"])
+    dtype = found["dtype"]
+    low, high = usual_range(dtype)
+    if found["low"] is not None:
+        try:
+            low, high = float(found["low"]), float(found["high"])
+        except ValueError:
+            raise UsageError(f"input {name!r}: expected a range such as 0..1, got {text!r:.100}") from None
+        if not low <= high:
+            raise UsageError(f"input {name!r}: expected the lower end of the range first, got {text!r:.100}")
+    return TensorInput(TensorSpec(name, dtype, tuple(shape)), low, high, sizes)
+
+
+def usual_range(dtype: str) -> tuple[float, float]:
+    """Where nothing tells one."""
+    return (-1.0, 1.0) if np.dtype(dtype if dtype != "string" else "O").kind == "f" else (0.0, 1.0)
+
+
+def given_inputs(inputs: Any, names: Sequence[str]) -> list[TensorInput]:
+    """What the caller gives: a text or an array for each of `names`, by name or, of a sequence, by place.
+
+    An array is an example: its first dimension, if it has one, is the batch and varies, the others are fixed.
+
+    Raises:
+        UsageError: other names, or another kind of thing.
+    """
+    if not isinstance(inputs, Mapping):
+        values = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
+        if len(values) != len(names):
+            raise UsageError(f"inputs: expected {len(names)} ({', '.join(names)}), got {len(values)}")
+        inputs = dict(zip(names, values, strict=True))
+    unknown = [name for name in inputs if name not in names]
+    absent = [name for name in names if name not in inputs]
+    if unknown or absent:
+        raise UsageError(f"inputs: expected {', '.join(names)}, got {', '.join(map(str, inputs)) or 'none'}")
+    found = [_given(name, inputs[name]) for name in names]
+    counts = {
+        len(each.example)
+        for each in found
+        if each.example is not None and each.spec.shape and each.spec.shape[0] == BATCH
+    }
+    if len(counts) > 1:
+        raise UsageError(f"inputs: expected as many examples of each, got {sorted(counts)}")
+    return found
+
+
+def _given(name: str, value: Any) -> TensorInput:
+    if isinstance(value, TensorInput):
+        return value
+    if isinstance(value, str):
+        return spec_of(name, value)
+    array = value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)  # a torch.Tensor
+    if array.dtype.name not in TENSOR_TYPES:
+        raise UsageError(
+            f"input {name!r}: expected an array of numbers or a text such as 'float32[batch, 10]', got "
+            f"{type(value).__name__} of {array.dtype}"
+        )
+    if not array.size:
+        raise UsageError(f"input {name!r}: expected at least one example, got the shape {list(array.shape)}")
+    shape = (BATCH, *array.shape[1:]) if array.ndim else ()
+    finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    return TensorInput(TensorSpec(name, array.dtype.name, shape), low, high, {}, array)
+
+
+# --- calls ------------------------------------------------------------------------------
+
+
+def calls_of(inputs: Sequence[TensorInput], most_given: int = 1000) -> Iterator[Call]:
+    """Calls that are made up, with other sizes of the batch; then the given examples, at most so many rows.
+
+    Raises:
+        SchemaError: an input that numbers cannot be made up for.
+    """
+    for seed, batch in enumerate(_BATCHES):
+        sizes = {BATCH: batch} | {name: size for each in inputs for name, size in each.sizes.items()}
+        recipes = {each.name: _recipe(each, sizes, 1000 * seed + place) for place, each in enumerate(inputs)}
+        yield Call("made", {name: recipe.made() for name, recipe in recipes.items()}, recipes)
+        if not any(BATCH in each.spec.shape for each in inputs) and seed == 2:
+            break
+    if inputs and all(each.example is not None for each in inputs):
+        yield from _given_calls(inputs, most_given)
+
+
+def _recipe(each: TensorInput, sizes: Mapping[str, int], seed: int) -> Recipe:
+    spec = each.spec
+    if spec.dtype == "string":
+        raise SchemaError(
+            f"input {spec.name!r}: texts cannot be made up, and deep models of texts are not supported yet"
+        )
+    shape = tuple(sizes.get(size, _OTHER_SIZE) if isinstance(size, str) else size for size in spec.shape)
+    return Recipe(spec.dtype, shape, seed, each.low, each.high)
+
+
+def _given_calls(inputs: Sequence[TensorInput], most: int) -> Iterator[Call]:
+    examples = {each.name: each.example for each in inputs if each.example is not None}
+    batched = {each.name for each in inputs if each.spec.shape and each.spec.shape[0] == BATCH}
+    rows = min((len(examples[name]) for name in batched), default=1)
+    for start in range(0, min(rows, most), _ROWS_AT_ONCE):
+        stop = min(rows, most, start + _ROWS_AT_ONCE)
+        yield Call("given", {name: a[start:stop] if name in batched else a for name, a in examples.items()})

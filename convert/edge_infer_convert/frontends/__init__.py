@@ -1,0 +1,24 @@
+"""One file for each source of deep models. Each gives an `Original`; none is imported before a model of it is seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_infer_convert.frontends.original import Original
+
+__all__ = ["Original", "original_of"]
+
+
+def original_of(source: Any) -> Original | None:
+    """The frontend of a deep model: an onnx.ModelProto, a torch.nn.Module (also a ScriptModule) or
+    torch.export.ExportedProgram. None for anything else."""
+    modules = {kind.__module__.partition(".")[0] for kind in type(source).__mro__}
+    if "onnx" in modules and type(source).__name__ == "ModelProto":
+        from edge_infer_convert.frontends.onnx_file import OnnxOriginal
+
+        return OnnxOriginal(source)
+    if "torch" in modules:
+        from edge_infer_convert.frontends.torch_program import torch_original
+
+        return torch_original(source)
+    return None

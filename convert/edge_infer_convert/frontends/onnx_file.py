@@ -1,0 +1,157 @@
+"""ONNX models that somebody else exported: the file as it came is the original, run by onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto, ValueInfoProto
+
+from edge_infer.errors import LimitError, SchemaError, UnsupportedModelError, UntrustedSourceError
+from edge_infer.interface import TENSOR_TYPES, TensorSpec
+from edge_infer.limits import LIMITS
+from edge_infer.session import Session
+from edge_infer_convert.deep.inputs import BATCH, TensorInput, given_inputs, usual_range
+
+__all__ = ["OnnxOriginal", "read_onnx"]
+
+_NAMES = {number: name for name, number in TENSOR_TYPES.items()}
+
+
+def read_onnx(path: Path) -> ModelProto:
+    """A file with its external data, which must lie in the file's own folder.
+
+    Raises:
+        UntrustedSourceError: it is no ONNX model, or its external data is not there.
+        LimitError: over 2 GB in all, which one file cannot hold.
+    """
+    try:
+        model = onnx.load_model(path, load_external_data=False)
+        onnx.load_external_data_for_model(model, str(path.parent))
+    except onnx.checker.ValidationError as error:  # of a place outside the folder
+        raise UntrustedSourceError(f"{path}: its external data cannot be read: {_line(error)}") from error
+    except FileNotFoundError as error:
+        raise UntrustedSourceError(f"{path}: its external data is not there: {error}") from error
+    except Exception as error:
+        if type(error).__name__ != "DecodeError":
+            raise
+        raise UntrustedSourceError(f"{path} cannot be read as an ONNX model: {_line(error)}") from error
+    size = model.ByteSize()
+    if size > LIMITS.model_bytes:
+        raise LimitError(
+            f"the model has {size:,} bytes with its weights, one file holds {LIMITS.model_bytes:,}; quantize it, or "
+            "export it with half the precision",
+            str(path),
+        )
+    if not model.graph.node:
+        raise UntrustedSourceError(f"{path} cannot be read as an ONNX model: its graph is empty")
+    return model
+
+
+class OnnxOriginal:
+    """`Original`. The graph stays as it is; what is checked and cleaned comes behind."""
+
+    def __init__(self, model: ModelProto) -> None:
+        """Raises UnsupportedModelError for a graph that is not valid."""
+        try:
+            onnx.checker.check_model(model, full_check=True)
+        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+            raise UnsupportedModelError(f"the ONNX model is not valid: {_line(error)}") from error
+        self._model = model
+        self._session: Session | None = None
+        initial = {tensor.name for tensor in model.graph.initializer}
+        self._values = [value for value in model.graph.input if value.name not in initial]
+        self.names = [value.name for value in self._values]
+        self.framework = "ONNX"
+        producer = " ".join(filter(None, (model.producer_name, model.producer_version)))
+        self.described = f"a graph of {len(model.graph.node):,} nodes" + (f", by {producer}" if producer else "")
+        self.versions = {"onnx": onnx.__version__}
+
+    def inputs(self, given: Any) -> list[TensorInput]:
+        """A size without a name gets one of its own. The first size is the batch where all inputs in which it varies
+        call it the same. What is given as an example tells the range, and the sizes that the names stand for."""
+        own = _with_batch([_of_graph(value) for value in self._values])
+        if given is None:
+            return own
+        found = given_inputs(_filled(given, own), self.names)
+        return [_joined(each, graph) for each, graph in zip(found, own, strict=True)]
+
+    def export(self, inputs: Sequence[TensorInput]) -> ModelProto:
+        model = ModelProto()
+        model.CopyFrom(self._model)
+        return model
+
+    def answer(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        if self._session is None:
+            self._session = Session(self._model.SerializeToString())
+        names = list(self._session.outputs)
+        return dict(zip(names, self._session.run(names, dict(feeds)), strict=True))
+
+
+def _with_batch(inputs: list[TensorInput]) -> list[TensorInput]:
+    firsts = {each.spec.shape[0] for each in inputs if each.spec.shape and isinstance(each.spec.shape[0], str)}
+    if len(firsts) != 1 or any(BATCH in each.spec.shape for each in inputs):
+        return inputs
+    return [
+        each._replace(
+            spec=each.spec._replace(shape=tuple(BATCH if size in firsts else size for size in each.spec.shape))
+        )
+        for each in inputs
+    ]
+
+
+def _of_graph(value: ValueInfoProto) -> TensorInput:
+    kind = value.type.tensor_type
+    if not value.type.HasField("tensor_type") or kind.elem_type not in _NAMES:
+        raise UnsupportedModelError(
+            f"input {value.name!r}: expected a dense tensor of {', '.join(TENSOR_TYPES)}, got "
+            f"{value.type.WhichOneof('value') or 'nothing'} of the element type {kind.elem_type}"
+        )
+    if not kind.HasField("shape"):
+        raise SchemaError(
+            f"input {value.name!r}: the graph does not say how many dimensions it has; say so: "
+            f"--inputs '{value.name}=float32[batch, 10]'"
+        )
+    shape = [
+        dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else dim.dim_param or f"{value.name}_{axis}"
+        for axis, dim in enumerate(kind.shape.dim)
+    ]
+    dtype = _NAMES[kind.elem_type]
+    return TensorInput(TensorSpec(value.name, dtype, tuple(shape)), *usual_range(dtype))
+
+
+def _filled(given: Any, own: Sequence[TensorInput]) -> Any:
+    """Inputs that a mapping leaves out are as the graph has them."""
+    if not isinstance(given, Mapping):
+        return given
+    return {**{each.name: each for each in own if each.name not in given}, **given}
+
+
+def _joined(given: TensorInput, graph: TensorInput) -> TensorInput:
+    """What is given, held against the graph. Raises SchemaError."""
+    if given is graph:
+        return graph
+    wanted, spec = graph.spec, given.spec
+    if spec.dtype != wanted.dtype or len(spec.shape) != len(wanted.shape):
+        raise SchemaError(
+            f"input {spec.name!r}: the graph takes {wanted.dtype} {list(wanted.shape)}, got {spec.dtype} "
+            f"{list(spec.shape)}"
+        )
+    sizes = dict(given.sizes)
+    shape: list[int | str] = []
+    for axis, (told, own) in enumerate(zip(spec.shape, wanted.shape, strict=True)):
+        size = given.example.shape[axis] if given.example is not None else told
+        if isinstance(own, int) and isinstance(size, int) and own != size:
+            raise SchemaError(f"input {spec.name!r}: the graph has a size of {own} at axis {axis}, got {size}")
+        if isinstance(own, str) and own != BATCH and given.example is not None:
+            sizes.setdefault(own, int(given.example.shape[axis]))
+        chosen = own if given.example is not None or isinstance(own, int) else told
+        shape.append(chosen)
+    return given._replace(spec=spec._replace(shape=tuple(shape)), sizes=sizes)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,58 @@
+"""`convert`'s options for deep models: what the model is given, its labels, and its states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from edge_infer.cli.array_file import ARRAY_FILES, read_arrays
+from edge_infer.errors import UsageError
+
+__all__ = ["DeepOptions"]
+
+
+class DeepOptions(NamedTuple):
+    """inputs: by name a text or an example, or one example alone; None where nothing is said. file: of examples."""
+
+    inputs: Any = None
+    labels: tuple[str, ...] | None = None
+    states: dict[str, str] | None = None
+    file: str | None = None
+
+    @classmethod
+    def read(cls, inputs: Sequence[str], labels: str | None, states: Sequence[str]) -> DeepOptions:
+        """Raises UsageError, InputTextError, OSError."""
+        files = [text for text in inputs if text.lower().endswith(ARRAY_FILES)]
+        if files and len(inputs) > 1:
+            raise UsageError("--inputs: expected one file of examples, or NAME=TYPE[SIZES] for each input, got both")
+        told: Any = read_arrays(files[0]) if files else dict(_named("--inputs", text) for text in inputs) or None
+        return cls(
+            told,
+            None if labels is None else _lines(labels),
+            dict(_named("--state", text) for text in states) or None,
+            files[0] if files else None,
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """As `edge_infer_convert.convert` takes them."""
+        return {"inputs": self.inputs, "labels": self.labels, "states": self.states}
+
+
+def _named(option: str, text: str) -> tuple[str, str]:
+    name, separator, told = text.partition("=")
+    if not (name and separator and told):
+        example = "'image=float32[batch, 3, 224, 224]'" if option == "--inputs" else "hidden=hidden_out"
+        raise UsageError(f"{option}: expected NAME=…, such as {example}, got {text!r:.100}")
+    return name.strip(), told.strip()
+
+
+def _lines(path: str) -> tuple[str, ...]:
+    """A label a line."""
+    with open(path, encoding="utf-8-sig") as file:
+        try:
+            labels = tuple(line.rstrip("\r\n") for line in file)
+        except UnicodeDecodeError as error:
+            raise UsageError(f"--labels: {path} is not UTF-8: {error}") from None
+    if not labels or not all(label.strip() for label in labels):
+        raise UsageError(f"--labels: expected a label a line in {path}, none empty")
+    return labels

@@ -1,0 +1,159 @@
+"""The interface in a manifest: what is read, what is refused, and what of given tensors is told to differ."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+
+import edge_infer
+from edge_infer import InputError
+from edge_infer.artifact import parse_artifact
+from edge_infer.errors import ArtifactError, GraphMismatchError
+from edge_infer.interface import tensor_mismatches
+from edge_infer.manifest import KEY_MANIFEST, parse_manifest, render_manifest
+from edge_infer_convert import Conversion, convert
+from edge_infer_convert.result import with_metadata
+from tests.deep.graphs import convnet, recurrent
+
+Document = dict[str, Any]
+ARTIFACTS = Path(__file__).parents[2] / "artifacts"
+SCHEMA = Draft202012Validator(json.loads((ARTIFACTS / "manifest.schema.json").read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="module")
+def made() -> Conversion:
+    return convert(recurrent(), states={"hidden": "next"}, name="recurrent")
+
+
+@pytest.fixture(scope="module")
+def document(made: Conversion) -> Document:
+    loaded: Document = json.loads(render_manifest(made.manifest))
+    return loaded
+
+
+BROKEN: dict[str, Callable[[Document], object]] = {
+    "no interface": lambda d: d.pop("interface"),
+    "an interface of columns": lambda d: d["inputs"].update(style="columns"),
+    "tensors beside it": lambda d: d["inputs"]["tensors"].append({"name": "x", "dtype": "float32", "width": 1}),
+    "no outputs": lambda d: d["interface"].update(outputs=[]),
+    "a name twice": lambda d: d["interface"]["inputs"].append(d["interface"]["inputs"][0]),
+    "an odd dtype": lambda d: d["interface"]["inputs"][0].update(dtype="complex64"),
+    "a negative size": lambda d: d["interface"]["inputs"][0].update(shape=["batch", -3]),
+    "a size of a fraction": lambda d: d["interface"]["inputs"][0].update(shape=["batch", 3.5]),
+    "a size without a name": lambda d: d["interface"]["inputs"][0].update(shape=["", 3]),
+    "too many sizes": lambda d: d["interface"]["inputs"][0].update(shape=[1] * 33),
+    "a state of no input": lambda d: d["interface"]["states"][0].update(input="nothing"),
+    "a state of no output": lambda d: d["interface"]["states"][0].update(output="step"),
+    "a state of another form": lambda d: d["interface"]["outputs"][1].update(dtype="float64"),
+    "a state twice": lambda d: d["interface"]["states"].append(d["interface"]["states"][0]),
+    "too few classes": lambda d: d["interface"]["outputs"][1].update(classes=["a"]),
+    "a class that is a list": lambda d: d["interface"]["outputs"][1].update(classes=["a", "b", "c", []]),
+    "an empty description": lambda d: d["interface"]["inputs"][0].update(description=" "),
+}
+#: What spans several fields, FORMAT.md says alone.
+BEYOND_THE_SCHEMA = {
+    "a name twice", "a state of no input", "a state of no output", "a state of another form", "a state twice",
+    "too few classes",
+}  # fmt: skip
+FINE: dict[str, Callable[[Document], object]] = {
+    "as it is": lambda d: d,
+    "an unknown field": lambda d: d["interface"]["inputs"][0].update(colour="red"),
+    "no states": lambda d: d["interface"].pop("states"),
+    "a size of nothing": lambda d: d["interface"]["inputs"][0].update(shape=["batch", 0]),
+    "a scalar": lambda d: d["interface"]["inputs"][0].update(shape=[]),
+    "classes": lambda d: d["interface"]["outputs"][1].update(classes=["a", "b", 3, True]),
+    "a description": lambda d: d["interface"]["inputs"][0].update(description="A step."),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_interfaces_are_refused_by_reader_and_schema(document: Document, name: str) -> None:
+    changed = copy.deepcopy(document)
+    BROKEN[name](changed)
+    with pytest.raises(ArtifactError):
+        parse_manifest(json.dumps(changed).encode())
+    assert SCHEMA.is_valid(changed) == (name in BEYOND_THE_SCHEMA)
+
+
+@pytest.mark.parametrize("name", FINE)
+def test_odd_interfaces_that_are_fine_are_read(document: Document, name: str) -> None:
+    changed = copy.deepcopy(document)
+    FINE[name](changed)
+    manifest = parse_manifest(json.dumps(changed).encode())
+    assert manifest.interface is not None
+    assert parse_manifest(render_manifest(manifest)) == manifest
+    assert SCHEMA.is_valid(changed)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["interface"]["inputs"].pop(),
+        lambda d: d["interface"]["inputs"][0].update(name="other"),
+        lambda d: d["interface"]["inputs"][0].update(dtype="float64"),
+        lambda d: d["interface"]["inputs"][0].update(shape=["batch", 5]),
+        lambda d: d["interface"]["inputs"][0].update(shape=["batch"]),
+        lambda d: d["interface"]["outputs"][0].update(name="sum"),
+        lambda d: d["interface"]["outputs"][0].update(shape=["batch", 2]),
+    ],
+)
+def test_an_interface_that_is_not_the_graphs_is_refused(document: Document, change: Any) -> None:
+    changed = copy.deepcopy(document)
+    changed["interface"].pop("states")
+    change(changed)
+    with pytest.raises(GraphMismatchError):
+        parse_artifact(with_metadata(recurrent(), {KEY_MANIFEST: json.dumps(changed).encode()}))
+
+
+STEP, HIDDEN = np.zeros((2, 3), np.float32), np.zeros((2, 4), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("feeds", "told"),
+    [
+        ({"step": STEP}, ["input 'hidden': expected a tensor float32 [batch, 4], got no such tensor"]),
+        ({"step": STEP, "hidden": HIDDEN, "x": STEP}, ["expected no tensor but step, hidden, got one of the name 'x'"]),
+        ({"step": STEP.astype("f8"), "hidden": HIDDEN}, ["write .astype('float32'), got float64 [2, 3]"]),
+        ({"step": STEP[0], "hidden": HIDDEN}, ["got 1 dimension: [3]"]),
+        ({"step": STEP[:, :2], "hidden": HIDDEN}, ["expected float32 [batch, 3], got [2, 2]"]),
+        ({"step": STEP, "hidden": HIDDEN[:1]}, ["[batch, 4] with batch = 2, as in 'step', got [1, 4]"]),
+        ({"step": STEP[:, :2], "hidden": HIDDEN[0]}, ["got [2, 2]", "got 1 dimension"]),
+        ({"step": np.array([["a", "b", "c"]]), "hidden": HIDDEN[:1]}, ["expected float32 [batch, 3], got <U1"]),
+    ],
+)
+def test_every_mismatch_of_tensors_is_told(made: Conversion, feeds: dict[str, Any], told: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        edge_infer.load(made.data).run(feeds)
+    assert len(caught.value.mismatches) == len(told)
+    for text in told:
+        assert text in str(caught.value)
+
+
+def test_what_the_graph_takes_is_no_mismatch(made: Conversion) -> None:
+    assert made.manifest.interface is not None
+    for rows in (0, 1, 7):
+        feeds = {"step": np.ones((rows, 3), np.float32), "hidden": np.ones((rows, 4), np.float32)}
+        assert tensor_mismatches(made.manifest.interface, feeds) == []
+
+
+def test_an_input_is_not_copied() -> None:
+    """What onnxruntime is given is the caller's own array."""
+    model = edge_infer.load(convert(convnet(), name="net").data)
+    image = np.random.default_rng(0).normal(size=(5, 1, 8, 8)).astype(np.float32)
+    whole, seen = model._graphs.whole, []
+    run = whole.run
+
+    def looked_at(names: Any, feeds: Any) -> Any:
+        seen.append(feeds)
+        return run(names, feeds)
+
+    whole.run = looked_at  # type: ignore[method-assign]
+    model.run({"image": image})
+    assert seen[0]["image"] is image
