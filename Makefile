@@ -11,6 +11,7 @@ LOWEST := requirements/lowest.lock
 INTEROP := requirements/interop.lock
 EXAMPLES := requirements/examples.lock
 ENGINES := requirements/engines.lock
+FRAMEWORKS := requirements/frameworks.lock
 SPAN_TESTS := tests/compat tests/encryption tests/signing tests/runtime/test_split_trees.py tests/convert/boosters \
     tests/convert/operators/test_trees.py tests/convert/passes/test_trees.py \
     $(addprefix tests/update/test_,publish.py update.py) \
@@ -25,7 +26,7 @@ endif
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format bench matrix goldens wheel minimal newest lowest interop test-arm test-arm-short lock clean examples engines
+.PHONY: help venv demo test check format bench matrix goldens wheel minimal newest lowest interop test-arm test-arm-short lock clean examples engines frameworks
 
 help: ## Print this list
 	@echo "usage: make TARGET   (makes $(VENV) when it is missing or older than $(LOCK))"
@@ -128,6 +129,14 @@ engines: $(STAMP) ## Score a million rows with Spark (needs Java 17 or newer), R
 	@command -v java >/dev/null || echo "java is not installed: the tests of Spark are skipped"
 	@"$(VENV)-engines/bin/python" -m pytest -q tests/engines
 
+frameworks: $(STAMP) ## Convert models of PyTorch (its CPU build, some 1.5 GB), and run the examples of deep models
+	@[ -f "$(VENV)-frameworks/.installed" ] && [ "$(VENV)-frameworks/.installed" -nt $(FRAMEWORKS) ] || { \
+	    $(BIN)/python -m venv --clear "$(VENV)-frameworks" && \
+	    "$(VENV)-frameworks/bin/python" -m pip install $(PIP_QUIET) -r $(FRAMEWORKS) && \
+	    "$(VENV)-frameworks/bin/python" -m pip install $(PIP_QUIET) --no-deps --no-build-isolation --editable . && \
+	    touch "$(VENV)-frameworks/.installed"; }
+	@"$(VENV)-frameworks/bin/python" -m pytest -q tests/frameworks
+
 lock: ## Write requirements/*.lock anew: the newest releases, and the lowest that are allowed (needs Python 3.11)
 	@"$(LOCK_PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
 	    echo "the lock is made with Python 3.11, the oldest that is supported, so that it serves newer ones too:" >&2; \
@@ -161,9 +170,14 @@ lock: ## Write requirements/*.lock anew: the newest releases, and the lowest tha
 	$$pip install $(PIP_QUIET) --editable . --group engines; \
 	{ echo "# What batches are distributed with: Spark, Ray, DuckDB. Written by \`make lock\`: do not edit."; \
 	  $$pip freeze --exclude pip --exclude setuptools --exclude-editable; } > $(ENGINES); \
+	"$(LOCK_PYTHON)" -m venv --clear "$$folder/venv"; \
+	$$pip install $(PIP_QUIET) --upgrade "pip>=25.1"; \
+	$$pip install $(PIP_QUIET) --editable . --group frameworks; \
+	{ echo "# What deep models are converted with: PyTorch's CPU build. Written by \`make lock\`: do not edit."; \
+	  $$pip freeze --exclude pip --exclude setuptools --exclude-editable | sed 's/^\(torch==[0-9.]*\)+cpu$$/\1/'; } > $(FRAMEWORKS); \
 	echo "$(LOCK): $$(grep -c == $(LOCK)) versions"
 
 clean: ## Remove the virtual environment, builds and caches
-	@rm -rf "$(VENV)" "$(VENV)-newest" "$(VENV)-lowest" "$(VENV)-interop" "$(VENV)-arm" "$(VENV)-arm-work" "$(VENV)-examples" "$(VENV)-engines" build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf "$(VENV)" "$(VENV)-newest" "$(VENV)-lowest" "$(VENV)-interop" "$(VENV)-arm" "$(VENV)-arm-work" "$(VENV)-examples" "$(VENV)-engines" "$(VENV)-frameworks" build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@rm -rf examples/c/predict examples/node-runtime/node_modules
 	@find edge_infer convert tests benchmarks matrix examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
