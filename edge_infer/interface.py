@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import numpy as np
+
 from edge_infer.card import text_of
 from edge_infer.errors import FormatError, Mismatch
 from edge_infer.labels import Label, labels_of
@@ -18,7 +20,16 @@ from edge_infer.strict_json import Node
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TENSOR_TYPES", "Interface", "State", "TensorSpec", "interface_of", "shown", "tensor_mismatches"]
+__all__ = [
+    "TENSOR_TYPES",
+    "Interface",
+    "State",
+    "TensorSpec",
+    "interface_of",
+    "shown",
+    "tensor_mismatches",
+    "tensor_of",
+]
 
 #: numpy's name of an element type → its number in TensorProto.DataType.
 TENSOR_TYPES: Final = {
@@ -120,6 +131,25 @@ def _state(node: Node, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec
 
 
 # --- looking at what is given -----------------------------------------------------------
+
+
+def tensor_of(value: Any, spec: TensorSpec) -> NDArray[Any]:
+    """Plain Python numbers in nested lists, which have no types: the input's, where it holds what is written.
+
+    Raises ValueError, TypeError, OverflowError.
+    """
+    if spec.dtype == "string":
+        return np.array(value, dtype=object)
+    array = np.array(value)
+    if not array.size:
+        return array.astype(spec.dtype)
+    wanted = np.dtype(spec.dtype)
+    if array.dtype.kind not in {"f": "fiu", "b": "b"}.get(wanted.kind, "iu"):
+        raise ValueError(f"{array.dtype} values")
+    cast = array.astype(wanted)
+    if wanted.kind in "iu" and not np.array_equal(cast, array):
+        raise ValueError(f"whole numbers that {spec.dtype} does not hold")
+    return cast
 
 
 def tensor_mismatches(interface: Interface, feeds: Mapping[str, NDArray[Any]]) -> list[Mismatch]:

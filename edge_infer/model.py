@@ -11,9 +11,9 @@ import numpy as np
 
 from edge_infer.answers import Decoder
 from edge_infer.artifact import Artifact, decrypted, is_bare_name, parse_artifact, read_artifact
-from edge_infer.errors import InferenceError, InputError, MethodError, UsageError
+from edge_infer.errors import InferenceError, InputError, MethodError, Mismatch, UsageError
 from edge_infer.graphs import Graphs
-from edge_infer.interface import Interface, shown, tensor_mismatches
+from edge_infer.interface import Interface, shown, tensor_mismatches, tensor_of
 from edge_infer.manifest import Manifest
 from edge_infer.method import Method
 from edge_infer.observed import Observer, Observing, observed, observing
@@ -202,7 +202,8 @@ class Model:
         return self._answer("transform", data)
 
     def run(self, feeds: dict[str, Any], outputs: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
-        """Tensors in, tensors out, by the names of the graph. An array of the input's own dtype is not copied.
+        """Tensors in, tensors out, by the names of the graph. An array is not copied; the numbers of lists are taken
+        as the input's dtype.
 
         Raises:
             InputError: the feeds are not what the manifest's interface tells; every mismatch is named.
@@ -373,7 +374,10 @@ def _run(
 ) -> dict[str, NDArray[Any]]:
     whole = graphs.whole
     names = list(whole.outputs) if outputs is None else list(outputs)
-    arrays = {name: np.asarray(value) for name, value in feeds.items()}
+    arrays = {
+        name: value if isinstance(value, np.ndarray) else _array(name, value, interface)
+        for name, value in feeds.items()
+    }
     try:
         answers = whole.run(names, arrays)
     except InferenceError:  # only then is it looked at why
@@ -382,6 +386,18 @@ def _run(
             raise InputError(wrong) from None
         raise
     return dict(zip(names, answers, strict=True))
+
+
+def _array(name: str, value: Any, interface: Interface | None) -> NDArray[Any]:
+    """Of lists and plain numbers, which have no types, in the input's own. Raises InputError."""
+    spec = next((spec for spec in interface.inputs if spec.name == name), None) if interface else None
+    if spec is None or not isinstance(value, list | tuple | int | float):
+        return np.asarray(value)
+    try:
+        return tensor_of(value, spec)
+    except (ValueError, TypeError, OverflowError) as error:
+        told = f"nested lists of {shown(spec)}"
+        raise InputError([Mismatch(None, name, told, f"{error!s:.100}", "input")]) from None
 
 
 def _logarithms(probabilities: Any) -> Any:

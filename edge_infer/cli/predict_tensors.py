@@ -12,7 +12,7 @@ from edge_infer.cli.array_file import ARRAY_FILES, read_arrays
 from edge_infer.cli.console import dumps
 from edge_infer.cli.documents import parse_json
 from edge_infer.errors import InputError, Mismatch, UsageError
-from edge_infer.interface import Interface, TensorSpec, shown, tensor_mismatches
+from edge_infer.interface import Interface, TensorSpec, shown, tensor_mismatches, tensor_of
 from edge_infer.limits import LIMITS
 from edge_infer.model import Model
 
@@ -92,29 +92,13 @@ def _of_json(value: Any, interface: Interface) -> dict[str, NDArray[Any]]:
     for name, item in named.items():
         spec = specs.get(name)
         try:
-            found[name] = np.asarray(item) if spec is None else _tensor(item, spec)
+            found[name] = np.asarray(item) if spec is None else tensor_of(item, spec)
         except (ValueError, TypeError, OverflowError) as error:
             expected = "nested lists" if spec is None else f"nested lists of {shown(spec)}"
             wrong.append(Mismatch(None, name, expected, f"{error!s:.100}", "input"))
     if wrong:
         raise InputError(wrong)
     return found
-
-
-def _tensor(item: Any, spec: TensorSpec) -> NDArray[Any]:
-    """JSON has no types of numbers: those of the input, where they hold what is written."""
-    if spec.dtype == "string":
-        return np.array(item, dtype=object)
-    array = np.array(item)
-    if array.size == 0:
-        return array.astype(spec.dtype)
-    wanted = np.dtype(spec.dtype)
-    if array.dtype.kind not in {"f": "fiu", "b": "b"}.get(wanted.kind, "iu"):
-        raise ValueError(f"{array.dtype} values")
-    cast = array.astype(wanted)
-    if wanted.kind in "iu" and not np.array_equal(cast, array):
-        raise ValueError(f"whole numbers that {spec.dtype} does not hold")
-    return cast
 
 
 def _only(interface: Interface) -> TensorSpec:

@@ -20,7 +20,7 @@ from edge_infer.interface import tensor_mismatches
 from edge_infer.manifest import KEY_MANIFEST, parse_manifest, render_manifest
 from edge_infer_convert import Conversion, convert
 from edge_infer_convert.result import with_metadata
-from tests.deep.graphs import convnet, recurrent
+from tests.deep.graphs import convnet, embedding, recurrent
 
 Document = dict[str, Any]
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
@@ -157,3 +157,15 @@ def test_an_input_is_not_copied() -> None:
     whole.run = looked_at  # type: ignore[method-assign]
     model.run({"image": image})
     assert seen[0]["image"] is image
+
+
+def test_lists_take_the_inputs_type(made: Conversion) -> None:
+    model = edge_infer.load(made.data)
+    got = model.run({"step": [[1, 2, 3]], "hidden": [[0.5] * 4]})
+    wanted = model.run({"step": np.array([[1, 2, 3]], np.float32), "hidden": np.full((1, 4), 0.5, np.float32)})
+    np.testing.assert_array_equal(got["total"], wanted["total"])
+    words = edge_infer.load(convert(embedding(), inputs="int64[batch, length=4] 0..49", name="words").data)
+    assert words.run({"ids": [[1, 2]]})["twice"].tolist() == [[2, 4]]
+    for wrong in ([[1.5]], [["a"]], [[1], [2, 3]], [[2**70]]):
+        with pytest.raises(InputError, match="input 'ids': expected nested lists of int64"):
+            words.run({"ids": wrong})

@@ -52,13 +52,13 @@ def _rename_sizes(graph: GraphProto, specs: Mapping[str, TensorSpec]) -> None:
     for value in graph.input:
         spec = specs.get(value.name)
         for dim, size in zip(value.type.tensor_type.shape.dim, () if spec is None else spec.shape, strict=False):
-            if isinstance(size, str) and dim.HasField("dim_value"):
+            if isinstance(size, str) and dim.HasField("dim_value") and dim.dim_value >= 0:
                 raise UnsupportedModelError(
                     f"input {value.name!r}: {size} should vary, and the export has fixed it to {dim.dim_value}: what "
                     "the model does there depends on that size. Give it as a number, or change the model."
                 )
             if isinstance(size, str):
-                if dim.dim_param:
+                if dim.dim_param.isidentifier():
                     names[dim.dim_param] = size
                 dim.dim_param = size
     for value in [*graph.output, *graph.value_info]:

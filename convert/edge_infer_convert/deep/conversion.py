@@ -106,8 +106,10 @@ def _interface(
     labels: Sequence[Label] | None,
     states: Mapping[str, str] | None,
 ) -> Interface:
+    sizes = _sizes(told, parity)
     outputs = tuple(
-        _output(value, [each.original[value.name].shape for each in parity.compared]) for value in graph.graph.output
+        _output(value, sizes, [each.original[value.name].shape for each in parity.compared])
+        for value in graph.graph.output
     )
     if labels is not None:
         outputs = _labelled(outputs, list(labels))
@@ -117,8 +119,19 @@ def _interface(
     return Interface(tuple(each.spec for each in told), outputs, kept)
 
 
-def _output(value: onnx.ValueInfoProto, seen: Sequence[tuple[int, ...]]) -> TensorSpec:
-    """seen: its shapes in all calls; where the graph leaves a size open, it varies."""
+def _sizes(told: Sequence[TensorInput], parity: TensorParity) -> dict[str, list[int]]:
+    """What each size that varies was in each call."""
+    return {
+        size: [each.call.feeds[given.name].shape[axis] for each in parity.compared]
+        for given in told
+        for axis, size in enumerate(given.spec.shape)
+        if isinstance(size, str)
+    }
+
+
+def _output(value: onnx.ValueInfoProto, sizes: Mapping[str, list[int]], seen: Sequence[tuple[int, ...]]) -> TensorSpec:
+    """seen: its shapes in all calls. A size that the graph leaves open is called as the input's size that it was equal
+    to in calls with several, else by a name of its own."""
     kind = value.type.tensor_type
     if kind.elem_type not in _NAMES:
         raise SchemaError(f"output {value.name!r}: expected a tensor of {', '.join(TENSOR_TYPES)}")
@@ -126,10 +139,14 @@ def _output(value: onnx.ValueInfoProto, seen: Sequence[tuple[int, ...]]) -> Tens
     shape: list[int | str] = []
     for axis in range(len(seen[0])):
         dim = dims[axis] if axis < len(dims) else None
-        if dim is not None and dim.HasField("dim_value"):
+        if dim is not None and dim.dim_value > 0:
             shape.append(dim.dim_value)
+        elif dim is not None and dim.dim_param in sizes:
+            shape.append(dim.dim_param)
         else:
-            shape.append((dim.dim_param if dim is not None else "") or f"{value.name}_{axis}")
+            was = [each[axis] for each in seen]
+            same = [size for size, given in sizes.items() if given == was and len(set(was)) > 1]
+            shape.append(same[0] if same else f"{value.name}_{axis}")
     return TensorSpec(value.name, _NAMES[kind.elem_type], tuple(shape))
 
 

@@ -115,12 +115,17 @@ def _of_graph(value: ValueInfoProto) -> TensorInput:
             f"input {value.name!r}: the graph does not say how many dimensions it has; say so: "
             f"--inputs '{value.name}=float32[batch, 10]'"
         )
-    shape = [
-        dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else dim.dim_param or f"{value.name}_{axis}"
-        for axis, dim in enumerate(kind.shape.dim)
-    ]
+    shape = tuple(_size(dim, f"{value.name}_{axis}") for axis, dim in enumerate(kind.shape.dim))
     dtype = _NAMES[kind.elem_type]
-    return TensorInput(TensorSpec(value.name, dtype, tuple(shape)), *usual_range(dtype))
+    return TensorInput(TensorSpec(value.name, dtype, shape), *usual_range(dtype))
+
+
+def _size(dim: Any, own: str) -> int | str:
+    """A number, or the graph's name of a size that varies; `own` where it has none, or one such as "?" that stands for
+    sizes which have nothing to do with each other."""
+    if dim.HasField("dim_value") and dim.dim_value >= 0:
+        return int(dim.dim_value)
+    return str(dim.dim_param) if dim.dim_param.isidentifier() else own
 
 
 def _filled(given: Any, own: Sequence[TensorInput]) -> Any:
