@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import numpy as np
-
 from edge_infer.card import text_of
 from edge_infer.errors import FormatError, Mismatch
 from edge_infer.labels import Label, labels_of
@@ -138,6 +136,8 @@ def tensor_of(value: Any, spec: TensorSpec) -> NDArray[Any]:
 
     Raises ValueError, TypeError, OverflowError.
     """
+    import numpy as np  # `inspect` reads manifests without it
+
     if spec.dtype == "string":
         return np.array(value, dtype=object)
     array = np.array(value)

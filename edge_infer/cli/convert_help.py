@@ -20,7 +20,8 @@ A deep model is PyTorch's (.pt2 of torch.export.save, .pt of torch.jit.save; .pt
 file that somebody else exported. It is compared with the original on calls that are made up in the range of --inputs,
 and on the examples of a .npz or .npy file given there. No example goes into the file.
 
-  edge-infer convert digits.pt2 --inputs 'image=float32[batch, 1, 28, 28] 0..1' --labels digits.txt
+  edge-infer convert digits.pt2 --labels digits.txt \\
+      --inputs 'image=float32[batch, 1, 28, 28] 0..1'
 
 The same model may be converted again and again into the same file. A file that holds another model is replaced with
 --force only.

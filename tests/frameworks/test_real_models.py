@@ -1,4 +1,4 @@
-"""Models that nobody here wrote, from packages on the Python index: a package answers the same when its sessions are ours.
+"""Models that nobody here wrote, from packages on the Python index: each answers the same when its sessions are ours.
 
 Each is converted from the file in the package's wheel. What the package does before and after stays its own.
 """
