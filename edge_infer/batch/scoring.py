@@ -47,9 +47,8 @@ class Scorer:
         """methods: None: the first one, and probabilities where there are any. Raises MethodError."""
         outputs = [manifest.output(method) for method in methods or _usual(manifest)]
         if not all(outputs) or not outputs:
-            has = (
-                ", ".join(output.method for output in manifest.outputs) or "none: this file has no edge_infer manifest"
-            )
+            none = "none: it takes and gives tensors" if manifest.interface else "none: this file has no manifest"
+            has = ", ".join(output.method for output in manifest.outputs) or none
             raise MethodError(f"no {', '.join(methods or ['method'])}: this model has {has}", name="scorer")
         self.manifest = manifest
         self._graphs, self._packer, self._observer = graphs, packer, observer

@@ -7,6 +7,7 @@ from typing import Any
 from edge_infer.cli.console import dumps, wrapped, write
 from edge_infer.cli.data_file import DataFile
 from edge_infer.cli.extras import needs_converter
+from edge_infer.errors import UsageError
 
 __all__ = ["run"]
 
@@ -19,7 +20,10 @@ def run(*, model: str, data: DataFile, trust_pickle: bool, json: bool) -> int:
     sample = data.read()
     with needs_converter("edge-infer convert"):
         from edge_infer_convert import load_estimator, preflight
+        from edge_infer_convert.frontends import original_of
     estimator = load_estimator(model, trust_pickle=trust_pickle)
+    if original_of(estimator) is not None:
+        raise UsageError("--check: for estimators; the conversion of a deep model itself tells what stands in the way")
     found = preflight(estimator, data.read_for(estimator, sample))
     if json:
         write(dumps(_as_object(found)))

@@ -76,6 +76,8 @@ def export_web(
 
 def _check(artifact: Artifact, target: Path, *, single_file: bool) -> None:
     manifest = artifact.manifest
+    if manifest.interface is not None:
+        raise UsageError("a web app needs a model of columns: this one takes and gives tensors")
     if not manifest.inputs.columns or not manifest.outputs:
         raise UsageError(
             "a web app needs a model of columns: this file has no edge_infer manifest, and its inputs are not columns "

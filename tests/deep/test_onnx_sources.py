@@ -73,7 +73,6 @@ def test_a_first_size_without_a_name_is_the_batch() -> None:
 def test_notes_of_the_exporter_do_not_travel() -> None:
     model = convnet()
     model.doc_string = model.graph.doc_string = "/home/ada/secret.py"
-    model.metadata_props.add(key="author", value="/home/ada")
     for node in model.graph.node:
         node.doc_string = "/home/ada/secret.py"
         node.metadata_props.add(key="trace", value="/home/ada/secret.py, line 3")
@@ -81,6 +80,41 @@ def test_notes_of_the_exporter_do_not_travel() -> None:
     assert b"/home/ada" not in made.data
     assert made.data == convert(convnet(), name="net").data, "nor is anything else of it left"
     assert model.doc_string, "the caller's own model stays"
+
+
+def test_what_the_model_says_of_itself_stays() -> None:
+    model = convnet()
+    model.metadata_props.add(key="names", value="cat,dog")
+    made = convert(model, name="net")
+    again = convert(_parsed(made.data), name="net")
+    entries = [entry.key for entry in _parsed(again.data).metadata_props]
+    assert sorted(entries) == ["edge_infer.manifest", "edge_infer.parity", "edge_infer.tensor_goldens", "names"]
+
+
+def _parsed(data: bytes) -> Any:
+    model = onnx.ModelProto()
+    model.ParseFromString(data)
+    return model
+
+
+def test_answers_to_examples_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many and large they are: at most one call's are held."""
+    import gc
+
+    from edge_infer_convert.deep import parity
+
+    held: list[int] = []
+    check = parity._check_shapes
+
+    def counted(number: int, each: Any) -> None:
+        gc.collect()
+        held.append(sum(isinstance(other, parity.Compared) for other in gc.get_objects()))
+        check(number, each)
+
+    monkeypatch.setattr(parity, "_check_shapes", counted)
+    convert(convnet(), inputs=IMAGES, name="net")
+    assert len(held) == 8 + 16
+    assert max(held[8:]) <= 8 + 2
 
 
 def test_external_data_comes_into_the_file(tmp_path: Path) -> None:

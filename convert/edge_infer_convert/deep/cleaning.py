@@ -1,4 +1,8 @@
-"""An exported graph as it is packaged: valid, in one piece, and without what exporters note down of their machine."""
+"""An exported graph as it is packaged: valid, in one piece, and without what exporters note down of their machine.
+
+What the model itself holds in its `metadata_props` stays: readers of text keep their alphabet there, detectors the
+names of their classes.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,9 @@ def cleaned(model: ModelProto, specs: Sequence[TensorSpec], opset: int | None = 
             raise UnsupportedModelError(
                 f"the graph (opset {_opset(copy)}) has no form at opset {opset}: {' '.join(str(error).split())[:300]}"
             ) from error
+    own = [entry for entry in copy.metadata_props if not entry.key.startswith("edge_infer.")]
     del copy.metadata_props[:]
+    copy.metadata_props.extend(own)
     copy.doc_string = ""
     copy.producer_name, copy.producer_version = "edge-infer", ""
     _forget(copy.graph)

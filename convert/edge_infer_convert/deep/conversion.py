@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,11 +83,11 @@ def convert_tensors(
     return Conversion(data, output, manifest, parity, parity.certificate(), clock.seconds)
 
 
-def _calls(told: Sequence[TensorInput], states: Mapping[str, str] | None) -> list[Call]:
+def _calls(told: Sequence[TensorInput], states: Mapping[str, str] | None) -> Iterator[Call]:
     unknown = sorted(set(states or ()) - {each.name for each in told})
     if unknown:
         raise UsageError(f"states: expected input → output, got {unknown[0]!r:.80}, which is no input")
-    return list(calls_of(told))
+    return calls_of(told)
 
 
 def _check_size(graph: ModelProto) -> None:
@@ -108,8 +108,7 @@ def _interface(
 ) -> Interface:
     sizes = _sizes(told, parity)
     outputs = tuple(
-        _output(value, sizes, [each.original[value.name].shape for each in parity.compared])
-        for value in graph.graph.output
+        _output(value, sizes, [each.original[value.name].shape for each in parity.made]) for value in graph.graph.output
     )
     if labels is not None:
         outputs = _labelled(outputs, list(labels))
@@ -122,7 +121,7 @@ def _interface(
 def _sizes(told: Sequence[TensorInput], parity: TensorParity) -> dict[str, list[int]]:
     """What each size that varies was in each call."""
     return {
-        size: [each.call.feeds[given.name].shape[axis] for each in parity.compared]
+        size: [each.call.feeds[given.name].shape[axis] for each in parity.made]
         for given in told
         for axis, size in enumerate(given.spec.shape)
         if isinstance(size, str)
@@ -216,11 +215,9 @@ def _package(graph: ModelProto, manifest: Manifest, parity: TensorParity) -> byt
 
 def _goldens(parity: TensorParity) -> TensorGoldens | None:
     """The first calls whose inputs are made up and no larger than the limit; no example is kept."""
-    made = [
-        each
-        for each in parity.compared
-        if each.call.recipes is not None and sum(a.size for a in each.call.feeds.values()) <= LIMITS.golden_elements
-    ][:_GOLDEN_CALLS]
+    made = [each for each in parity.made if sum(a.size for a in each.call.feeds.values()) <= LIMITS.golden_elements][
+        :_GOLDEN_CALLS
+    ]
     if not made:
         return None
     most = max(16, _GOLDEN_ELEMENTS // (len(made) * len(parity.tolerances)))

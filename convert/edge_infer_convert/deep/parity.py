@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -32,30 +32,94 @@ class Compared(NamedTuple):
 
 
 class TensorParity(NamedTuple):
-    """All calls. tolerances, worst (|converted − original| ÷ max(|original|, scale)): by output."""
+    """What was found in all calls. made: the calls that are made up. kinds: examples by kind of call. tolerances,
+    worst (|converted − original| ÷ max(|original|, scale)): by output."""
 
-    compared: tuple[Compared, ...]
+    made: tuple[Compared, ...]
+    calls: int
+    kinds: dict[str, int]
     tolerances: dict[str, Tolerance]
     worst: dict[str, float]
 
     @property
     def rows(self) -> int:
         """Examples in all calls: the first size of the first input."""
-        return sum(_rows(each.call) for each in self.compared)
+        return sum(self.kinds.values())
 
     def told(self) -> str:
-        return f"{self.rows:,} examples in {len(self.compared)} calls equal"
+        return f"{self.rows:,} examples in {self.calls} calls equal"
 
     def certificate(self) -> dict[str, Any]:
         """What travels in `edge_infer.parity`."""
-        kinds: dict[str, int] = {}
-        for each in self.compared:
-            kinds[each.call.kind] = kinds.get(each.call.kind, 0) + _rows(each.call)
         outputs = {
             name: {"worst": self.worst[name], "relative": tolerance.relative, "scale": tolerance.scale, "differing": 0}
             for name, tolerance in self.tolerances.items()
         }
-        return {"rows": self.rows, "kinds": kinds, "borderline": 0, "outputs": outputs}
+        return {"rows": self.rows, "kinds": self.kinds, "borderline": 0, "outputs": outputs}
+
+
+def compare_tensors(calls: Iterable[Call], original: Answer, converted: Answer) -> TensorParity:
+    """Ask both every call. Those that are made up come first, are kept, and tell the scale of each output; of examples
+    nothing is kept, however large their answers are.
+
+    Raises:
+        ParityError: with the tensors that differ, the first elements of each.
+        SchemaError: the original fails on a call.
+    """
+    judge: _Judge | None = None
+    made: list[Compared] = []
+    for number, call in enumerate(calls):
+        found = Compared(call, dict(asked(original, call)), dict(converted(call.feeds)))
+        _check_shapes(number, found)
+        if judge is None and call.kind == "made":
+            made.append(found)
+            continue
+        judge = judge or _Judge.of(made)
+        judge.look(number, found)
+    return (judge or _Judge.of(made)).verdict(tuple(made))
+
+
+class _Judge:
+    """Compares call after call, and keeps what is told of them."""
+
+    def __init__(self, tolerances: dict[str, Tolerance]) -> None:
+        self._tolerances = tolerances
+        self._worst = dict.fromkeys(tolerances, 0.0)
+        self._kinds: dict[str, int] = {}
+        self._calls, self._differing = 0, 0
+        self._lines: list[str] = []
+
+    @classmethod
+    def of(cls, made: Sequence[Compared]) -> _Judge:
+        """The scale of each output is the root of the mean square of the original's finite numbers in these calls."""
+        judge = cls({name: _tolerance([each.original[name] for each in made]) for name in made[0].original})
+        for number, each in enumerate(made):
+            judge.look(number, each)
+        return judge
+
+    def look(self, number: int, each: Compared) -> None:
+        self._calls += 1
+        self._kinds[each.call.kind] = self._kinds.get(each.call.kind, 0) + _rows(each.call)
+        for name, tolerance in self._tolerances.items():
+            wanted, got = each.original[name], each.converted[name]
+            self._worst[name] = max(self._worst[name], _worst(got, wanted, tolerance))
+            agree = agreeing(got, wanted, tolerance)
+            if not agree.all():
+                self._differing += 1
+                self._lines.append(_difference(name, number, each.call, got, wanted, agree))
+
+    def verdict(self, made: tuple[Compared, ...]) -> TensorParity:
+        """Raises ParityError."""
+        count = self._differing
+        if count:
+            more = [f"… and {count - _SHOWN} more tensors"] if count > _SHOWN else []
+            raise ParityError(
+                f"the exported graph does not give the original's answers: {count:,} tensors of {self._calls} calls "
+                "differ; nothing was written",
+                "\n".join([*self._lines[:_SHOWN], *more]),
+                count,
+            )
+        return TensorParity(made, self._calls, self._kinds, self._tolerances, self._worst)
 
 
 def _rows(call: Call) -> int:
@@ -63,52 +127,18 @@ def _rows(call: Call) -> int:
     return len(first) if first is not None and first.ndim else 1
 
 
-def compare_tensors(calls: Iterable[Call], original: Answer, converted: Answer) -> TensorParity:
-    """Ask both every call.
-
-    Raises:
-        ParityError: with the tensors that differ, the first elements of each.
-        SchemaError: the original fails on a call.
-    """
-    compared = tuple(Compared(call, dict(asked(original, call)), dict(converted(call.feeds))) for call in calls)
-    _check_shapes(compared)
-    names = list(compared[0].original)
-    tolerances = {name: _tolerance([each.original[name] for each in compared]) for name in names}
-    worst = dict.fromkeys(names, 0.0)
-    lines, differing = [], 0
-    for number, each in enumerate(compared):
-        for name in names:
-            wanted, got = each.original[name], each.converted[name]
-            worst[name] = max(worst[name], _worst(got, wanted, tolerances[name]))
-            agree = agreeing(got, wanted, tolerances[name])
-            if not agree.all():
-                differing += 1
-                lines.append(_difference(name, number, each.call, got, wanted, agree))
-    if differing:
-        more = [f"… and {differing - _SHOWN} more tensors"] if differing > _SHOWN else []
-        raise ParityError(
-            f"the exported graph does not give the original's answers: {differing:,} tensors of "
-            f"{len(compared)} calls differ; nothing was written",
-            "\n".join([*lines[:_SHOWN], *more]),
-            differing,
-        )
-    return TensorParity(compared, tolerances, worst)
-
-
-def _check_shapes(compared: tuple[Compared, ...]) -> None:
-    for number, each in enumerate(compared):
-        for name, wanted in each.original.items():
-            got = each.converted[name]
-            if got.shape != wanted.shape or got.dtype != wanted.dtype:
-                raise ParityError(
-                    f"output {name!r} of call {number}: the original gives {wanted.dtype} {list(wanted.shape)}, the "
-                    f"exported graph {got.dtype} {list(got.shape)}. A size that was taken for fixed may vary: name it "
-                    "in the inputs, as in 'float32[batch, length=16, 8]'."
-                )
+def _check_shapes(number: int, each: Compared) -> None:
+    for name, wanted in each.original.items():
+        got = each.converted[name]
+        if got.shape != wanted.shape or got.dtype != wanted.dtype:
+            raise ParityError(
+                f"output {name!r} of call {number}: the original gives {wanted.dtype} {list(wanted.shape)}, the "
+                f"exported graph {got.dtype} {list(got.shape)}. A size that was taken for fixed may vary: name it "
+                "in the inputs, as in 'float32[batch, length=16, 8]'."
+            )
 
 
 def _tolerance(tensors: list[NDArray[Any]]) -> Tolerance:
-    """The scale is the root of the mean square of the original's finite numbers."""
     if tensors[0].dtype.kind != "f":
         return Tolerance(0.0, 0.0)
     flat = np.concatenate([tensor.reshape(-1).astype(np.float64) for tensor in tensors])

@@ -12,6 +12,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from edge_infer.errors import SchemaError, UnsupportedModelError, UntrustedSourceError, UsageError
+from edge_infer.errors import MissingExtraError, SchemaError, UnsupportedModelError, UntrustedSourceError, UsageError
 from edge_infer.interface import TensorSpec
 from edge_infer_convert.deep.inputs import BATCH, Call, TensorInput, calls_of, given_inputs, usual_range
 from edge_infer_convert.frontends.original import asked
@@ -28,7 +29,9 @@ __all__ = ["read_torch", "torch_original"]
 
 
 def torch_original(source: Any) -> TorchModule | TorchProgram:
-    """Raises UsageError for something else of torch."""
+    """Raises UsageError for something else of torch, MissingExtraError without onnxscript, which exports need."""
+    if find_spec("onnxscript") is None:
+        raise MissingExtraError("onnxscript", "torch", "converting a model of PyTorch")
     if isinstance(source, torch.export.ExportedProgram):
         return TorchProgram(source)
     if isinstance(source, torch.nn.Module):
