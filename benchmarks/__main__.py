@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks import (
     boosted_trees,
     c_floor,
+    deep,
     files,
     large_models,
     many_rows,
@@ -38,6 +39,7 @@ PARTS = {
     "swap": swap.run,
     "monitored": monitored.run,
     "files": files.run,
+    "deep": deep.run,
 }
 
 

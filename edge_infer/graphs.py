@@ -119,6 +119,9 @@ class Graphs:
     @property
     def whole(self) -> Session:
         """A session of the graph as the file has it: strings in, labels out."""
+        made = self._whole
+        if made is not None:
+            return made
         with self._lock:
             _ = self.shared  # or it is closed
             if self._whole is None:

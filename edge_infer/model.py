@@ -373,7 +373,7 @@ def _run(
     graphs: Graphs, interface: Interface | None, feeds: dict[str, Any], outputs: Sequence[str] | None
 ) -> dict[str, NDArray[Any]]:
     whole = graphs.whole
-    names = list(whole.outputs) if outputs is None else list(outputs)
+    names = whole.output_names if outputs is None else list(outputs)
     arrays = {
         name: value if isinstance(value, np.ndarray) else _array(name, value, interface)
         for name, value in feeds.items()

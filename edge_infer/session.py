@@ -60,6 +60,9 @@ class Session:
         self._run_options = onnxruntime.RunOptions()
         self.inputs = {value.name: (value.type, value.shape) for value in self._session.get_inputs()}
         self.outputs = {value.name: (value.type, value.shape) for value in self._session.get_outputs()}
+        self.output_names = list(self.outputs)
+        #: The session below onnxruntime's Python layer, which makes a call longer; the layer, where that is not found.
+        self._runs = getattr(self._session, "_sess", self._session)
 
     @property
     def threaded(self) -> bool:
@@ -74,7 +77,7 @@ class Session:
                 "not survive a fork: load it again here, or load it with threads=1"
             )
         try:
-            return self._session.run(names, feeds, self._run_options)  # type: ignore[no-any-return]
+            return self._runs.run(names, feeds, self._run_options)  # type: ignore[no-any-return]
         except _RUN_ERRORS as error:
             raise InferenceError(f"onnxruntime {ONNXRUNTIME_VERSION} failed: {_reason(error)}") from error
 

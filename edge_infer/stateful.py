@@ -38,6 +38,7 @@ class Stateful:
                 "convert it with states={'input': 'output'}"
             )
         self._model, self._interface = model, interface
+        self._kept = frozenset(state.input for state in interface.states)
         self._states: dict[str, NDArray[Any]] = {}
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
@@ -47,13 +48,10 @@ class Stateful:
             InputError: the feeds do not fit; the states stay as they were.
             InferenceError: onnxruntime fails; likewise.
         """
-        arrays = {name: np.asarray(value) for name, value in feeds.items()}
-        kept = {state.input for state in self._interface.states}
-        both = sorted(kept & arrays.keys())
-        if both:
+        if not self._kept.isdisjoint(feeds):
+            both = sorted(self._kept & feeds.keys())
             raise InputError([Mismatch(None, name, "no such tensor: it is a state", "one", "input") for name in both])
-        states = self._states or _zeros(self._interface, arrays)
-        answers = self._model.run({**arrays, **states})
+        answers = self._model.run({**feeds, **(self._states or _zeros(self._interface, feeds))})
         self._states = {state.input: answers.pop(state.output) for state in self._interface.states}
         return answers
 
@@ -83,10 +81,10 @@ class Stateful:
         return next(spec for spec in self._interface.inputs if spec.name == state.input)
 
 
-def _zeros(interface: Interface, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def _zeros(interface: Interface, feeds: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     sizes: dict[str, int] = {}
     for spec in interface.given:
-        shape = arrays[spec.name].shape if spec.name in arrays else ()
+        shape = np.shape(feeds[spec.name]) if spec.name in feeds else ()
         sizes |= {wanted: size for wanted, size in zip(spec.shape, shape, strict=False) if isinstance(wanted, str)}
     found = {}
     for state in interface.states:

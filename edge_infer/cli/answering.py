@@ -40,7 +40,7 @@ def chosen_methods(model: Model, asked: str | None) -> list[str]:
     if not present:
         raise MethodError(
             "this file has no edge_infer manifest, and its inputs are not columns of numbers; "
-            "run it with tensors: edge_infer.load(path).run({name: array}), or give it a manifest: edge-infer convert FILE"
+            "run it with tensors: edge_infer.load(path).run({name: array}), or convert it: edge-infer convert FILE"
         )
     if asked is None:
         return ["predict" if "predict" in present else present[0]]

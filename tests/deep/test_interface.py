@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 import edge_infer
 from edge_infer import InputError
 from edge_infer.artifact import parse_artifact
-from edge_infer.errors import ArtifactError, GraphMismatchError
+from edge_infer.errors import ArtifactError, GraphMismatchError, InferenceError
 from edge_infer.interface import tensor_mismatches
 from edge_infer.manifest import KEY_MANIFEST, parse_manifest, render_manifest
 from edge_infer_convert import Conversion, convert
@@ -169,3 +169,22 @@ def test_lists_take_the_inputs_type(made: Conversion) -> None:
     for wrong in ([[1.5]], [["a"]], [[1], [2, 3]], [[2**70]]):
         with pytest.raises(InputError, match="input 'ids': expected nested lists of int64"):
             words.run({"ids": wrong})
+
+
+def test_onnxruntimes_public_and_private_ways_answer_alike(made: Conversion) -> None:
+    """The private one is taken where it is found; another onnxruntime may have none."""
+    feeds = {"step": np.ones((2, 3), np.float32), "hidden": np.ones((2, 4), np.float32)}
+    private, public = edge_infer.load(made.data), edge_infer.load(made.data)
+    public._graphs.whole._runs = public._graphs.whole._session
+    assert private._graphs.whole._runs is not public._graphs.whole._runs
+    for outputs in (None, ["total"], ["next", "total"]):
+        got, wanted = private.run(feeds, outputs), public.run(feeds, outputs)
+        assert list(got) == list(wanted)
+        for name, tensor in wanted.items():
+            np.testing.assert_array_equal(got[name], tensor)
+    for model in (private, public):
+        for wrong in ({}, {**feeds, "x": feeds["step"]}, {**feeds, "step": feeds["step"].astype("f8")}):
+            with pytest.raises(InputError):
+                model.run(wrong)
+        with pytest.raises(InferenceError):
+            model.run(feeds, ["nothing"])
