@@ -3,7 +3,7 @@
 python -m benchmarks.large_input SIDE MODEL ROWS
 
 SIDE: edge_infer (`Model.run`), or bare (`session.run`). The input has ROWS rows of 2²⁰ float32 numbers; a first call,
-of one row, has gone before. Prints one JSON object: growth_bytes, and the sum of the answers.
+of one row, has gone before. Prints one JSON object: memory_bytes at the peak, growth_bytes, and the sum of the answers.
 """
 
 import json
@@ -36,7 +36,8 @@ def main() -> None:
     call(x[:1])
     before = peak_bytes()
     answer = float(call(x).sum())
-    print(json.dumps({"growth_bytes": peak_bytes() - before, "answer": answer}))
+    after = peak_bytes()
+    print(json.dumps({"memory_bytes": after, "growth_bytes": after - before, "answer": answer}))
 
 
 if __name__ == "__main__":

@@ -338,7 +338,7 @@ def test_a_plain_file_refuses_an_original_before_it_is_unpickled(run: Run, plain
 def test_a_table_is_no_original(run: Run, originals: Path) -> None:
     ran = run("bench", PENGUINS, "--vs", originals / "train.csv", "--trust-pickle")
     assert (ran.code, ran.out) == (1, "")
-    assert "train.csv is a table of data by its name; expected a fitted model: a .joblib" in ran.err
+    assert "train.csv is a table of data by its name; expected a model: a .joblib" in ran.err
 
 
 @pytest.mark.parametrize("command", ["bench", "predict", "stream"])

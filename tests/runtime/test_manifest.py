@@ -107,6 +107,7 @@ _MANIFESTS = st.builds(
     training_rows=_SMALL,
     description=_TOLD,
     license=_TOLD,
+    interface=st.none(),  # of columns; tests/deep has those of tensors
     metrics=st.lists(
         st.builds(Metric, _TEXT.filter(str.strip), st.floats(-9, 9), _TEXT.filter(str.strip)), max_size=3
     ).map(tuple),
@@ -294,7 +295,7 @@ def test_a_lone_surrogate_in_a_text_for_people_is_refused() -> None:
         parse_manifest(json.dumps(document).encode())
 
 
-_OPTIONAL = {"splits", "description", "license", "metrics"}
+_OPTIONAL = {"splits", "description", "license", "metrics", "interface"}
 
 
 @pytest.mark.parametrize("field", ["format", *(field for field in Manifest._fields if field not in _OPTIONAL)])

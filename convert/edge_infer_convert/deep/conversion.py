@@ -138,12 +138,12 @@ def _output(value: onnx.ValueInfoProto, sizes: Mapping[str, list[int]], seen: Se
     shape: list[int | str] = []
     for axis in range(len(seen[0])):
         dim = dims[axis] if axis < len(dims) else None
+        was = [each[axis] for each in seen]
         if dim is not None and dim.dim_value > 0:
             shape.append(dim.dim_value)
-        elif dim is not None and dim.dim_param in sizes:
+        elif dim is not None and sizes.get(dim.dim_param) == was:
             shape.append(dim.dim_param)
         else:
-            was = [each[axis] for each in seen]
             same = [size for size, given in sizes.items() if given == was and len(set(was)) > 1]
             shape.append(same[0] if same else f"{value.name}_{axis}")
     return TensorSpec(value.name, _NAMES[kind.elem_type], tuple(shape))

@@ -108,7 +108,12 @@ def test_sums_of_one_number_for_each_text_are_a_product(precision: str, seed: in
         for name, got in answers(product, feeds).items():
             if got.dtype.kind == "f":
                 np.testing.assert_allclose(got, wanted[name], atol={"float32": 1e-5, "float64": 1e-13}[precision])
-        assert_converted(model, X)
+
+
+def test_models_with_such_products_are_converted() -> None:
+    X, y = people(2)
+    assert_converted(mixed(LogisticRegression()).fit(X, y), X)
+    assert_converted(mixed(Ridge()).fit(X, X["c"].fillna(0)), X)
 
 
 def test_tables_of_several_numbers_for_each_text_are_summed() -> None:
