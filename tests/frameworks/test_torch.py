@@ -26,6 +26,8 @@ from tests.frameworks.torch_modules import (  # noqa: E402
     seeded,
 )
 
+#: TorchScript is deprecated; its files are read all the same.
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 RNG = np.random.default_rng(0)
 MANY = 1000
 
