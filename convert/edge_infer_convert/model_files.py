@@ -36,7 +36,7 @@ def check_model_file(path: str | os.PathLike[str], *, trust_pickle: bool = False
         raise UntrustedSourceError(f"{file} is empty; expected {_MODELS}")
     if file.suffix.lower() in _TABLES:
         raise UntrustedSourceError(f"{file} is a table of data by its name; expected {_MODELS}")
-    if deep_kind(file) not in (None, "pickle"):
+    if deep_kind(file) in ("onnx", "torchscript"):
         return
     if not trust_pickle and not is_booster_file(file) and not is_skops(file):
         raise UntrustedSourceError(
@@ -47,14 +47,14 @@ def check_model_file(path: str | os.PathLike[str], *, trust_pickle: bool = False
 
 
 def _safe_way(file: Path) -> str:
-    if deep_kind(file) == "pickle":
-        return "torch.export.save(torch.export.export(module, example), 'model.pt2')"
+    if deep_kind(file) is not None:
+        return "torch.onnx.export(module, example, 'model.onnx', dynamo=True)"
     return "skops.io.dump(model, 'model.skops')"
 
 
 def deep_kind(file: Path) -> str | None:
-    """Of a deep model's file: "onnx", "pt2", "torchscript", or "pickle" (of torch.save, which runs code when it is
-    read); None for others."""
+    """Of a deep model's file: "onnx", "torchscript", "pt2" or "pickle" (of torch.save); None for others. The last two
+    run code when they are read: torch.export.load unpickles weights, constants and sample inputs that say so."""
     suffix = file.suffix.lower()
     if suffix in (".onnx", ".pt2"):
         return suffix[1:]
