@@ -58,6 +58,7 @@ from edge_infer_convert.reference import make_reference
 from edge_infer_convert.result import Clock, Conversion, Progress, with_metadata
 from edge_infer_convert.schema import Schema, make_schema
 from edge_infer_convert.structural_proof import prove_trees
+from edge_infer_convert.targets import Target
 
 __all__ = ["Conversion", "convert", "to_onnx"]
 
@@ -74,6 +75,7 @@ def convert(
     labels: Sequence[Label] | None = None,
     states: Mapping[str, str] | None = None,
     opset: int | None = None,
+    target: str | None = None,
     name: str,
     version: str = "1.0.0",
     output: str | os.PathLike[str] | None = None,
@@ -100,6 +102,9 @@ def convert(
         labels: of a deep model, the classes of the last dimension of an output.
         states: of a deep model, input → output: what `Model.stateful` feeds back.
         opset: of a deep model's graph; None: as it was exported.
+        target: the release that the graph shall run on, such as "onnxruntime==1.17": its opset, IR version and
+            operators are held against what that release takes (from 1.16 on), and a deep model's graph is brought to
+            its opset.
         name, version: letters, digits, `.`, `_`, `-`; the version is free text of these.
         release: a number that grows with each published artifact of this name.
         precision: "auto": float32 where the worst probe row takes at most a tenth of its tolerance (1e-5), else
@@ -117,12 +122,14 @@ def convert(
         UsageError: an argument is wrong.
     """
     check_arguments(name, version, precision)
+    goal = None if target is None else Target.of(target)
     original = original_of(estimator)
     if original is not None:
         _check_deep(data=data, reference=reference, report=report, precision=precision, strict_privacy=strict_privacy)
         return convert_tensors(
-            original, inputs=inputs, labels=labels, states=states, opset=opset, name=name, version=version,
-            release=release, output=None if output is None else Path(output), card=card, progress=progress,
+            original, inputs=inputs, labels=labels, states=states, opset=opset, target=goal, name=name,
+            version=version, release=release, output=None if output is None else Path(output), card=card,
+            progress=progress,
         )  # fmt: skip
     if any(option is not None for option in (inputs, labels, states, opset)):
         raise UsageError("inputs, labels, states, opset: for deep models; of an estimator, data tells the columns")
@@ -133,6 +140,8 @@ def convert(
             schema = schema if card is None else schema.told(read_card(card, schema.columns))
             rows = _training_rows(schema, strict_privacy)
         proven = _prove(schema, precision, report, name, clock)
+        if goal is not None:
+            goal.check(proven.assembled.model)
     with clock.stage("package", f"{name} {version}"):
         manifest = _manifest(schema, proven, name, version, release, rows)
         artifact = _package(proven, manifest, schema)

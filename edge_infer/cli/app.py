@@ -13,7 +13,7 @@ from rich.markup import escape as literal
 from edge_infer.cli import panels
 from edge_infer.cli.choices import completed, one_of
 from edge_infer.cli.completion import models
-from edge_infer.cli.convert_help import CONVERT_HELP, DATA_HELP, DATE_HELP, INPUTS_HELP, PRECISION_HELP
+from edge_infer.cli.convert_help import CONVERT_HELP, DATA_HELP, DATE_HELP, INPUTS_HELP, PRECISION_HELP, TARGET_HELP
 from edge_infer.cli.options import PREDICT, STREAM, Argument, Command, Option
 
 __all__ = ["Json", "add_hot", "app", "folded", "run_app", "whole_app"]
@@ -266,6 +266,10 @@ def _convert(
             "--state", metavar="INPUT=OUTPUT", help="A deep model's output that its next call is fed. Repeatable."
         ),
     ] = None,
+    target: Annotated[str | None, typer.Option("--target", metavar="RELEASE", help=TARGET_HELP)] = None,
+    opset: Annotated[
+        int | None, typer.Option("--opset", min=7, metavar="N", help="Of a deep model's graph. Left out: as exported.")
+    ] = None,
     name: Annotated[str | None, typer.Option("--name", help="The model's name. Left out: the file's.")] = None,
     version: Annotated[str, typer.Option("--version", help="The model's version.")] = "1.0.0",
     release: Annotated[
@@ -314,6 +318,8 @@ def _convert(
             inputs=inputs or (),
             labels=labels,
             states=state or (),
+            target=target,
+            opset=opset,
             name=name,
             version=version,
             release=release,

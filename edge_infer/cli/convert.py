@@ -29,6 +29,8 @@ def run(
     inputs: Sequence[str],
     labels: str | None,
     states: Sequence[str],
+    target: str | None,
+    opset: int | None,
     name: str | None,
     version: str,
     release: int,
@@ -43,9 +45,9 @@ def run(
 ) -> int:
     """The command; its exit code."""
     name = name if name is not None else _name_of(Path(model))
-    target = Path(output if output is not None else f"{name}-{version}.onnx")
+    written = Path(output if output is not None else f"{name}-{version}.onnx")
     deep = DeepOptions.read(inputs, labels, states)
-    _check_files((model, data.path, reference.path, card, labels, deep.file), target, report)
+    _check_files((model, data.path, reference.path, card, labels, deep.file), written, report)
     with needs_converter("edge-infer convert"):
         from edge_infer_convert.arguments import check_arguments
         from edge_infer_convert.model_files import check_model_file
@@ -53,7 +55,7 @@ def run(
     check_model_file(model, trust_pickle=trust_pickle)
     data.check()
     reference.check()
-    before = standing(target, name, force=force)
+    before = standing(written, name, force=force)
     told = None if card is None else read_card_file(card)
     with Progress() as progress:
         if data.path is not None:
@@ -68,6 +70,8 @@ def run(
             data=data.read_for(estimator, sample),
             reference=reference.read_for(estimator, reference.read()),
             **deep.arguments(),
+            target=target,
+            opset=opset,
             name=name,
             version=version,
             release=release,
@@ -78,8 +82,8 @@ def run(
             progress=progress,
         )
         check_task(before, conversion.manifest, force=force)
-        write_atomically(target, conversion.data)
-    result = _result(conversion, target, report) | outcome(before, target, conversion.data)
+        write_atomically(written, conversion.data)
+    result = _result(conversion, written, report) | outcome(before, written, conversion.data)
     if json:
         write(dumps(result))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CONVERT_HELP", "DATA_HELP", "DATE_HELP", "INPUTS_HELP", "PRECISION_HELP"]
+__all__ = ["CONVERT_HELP", "DATA_HELP", "DATE_HELP", "INPUTS_HELP", "PRECISION_HELP", "TARGET_HELP"]
 
 CONVERT_HELP: Final = """\
 Turn a fitted scikit-learn model, a booster or a deep model into one proven ONNX file.
@@ -64,5 +64,9 @@ INPUTS_HELP: Final = (
 PRECISION_HELP: Final = (
     "float32: differences up to 1e-5 of an answer's size. float64: up to 1e-9. auto: float32 where the worst probe row "
     "stays within a tenth of that, since other rows may be worse; else float64."
+)
+TARGET_HELP: Final = (
+    "The release that it shall run on, such as onnxruntime==1.17: refused where the graph is newer than that release "
+    "takes; a deep model's graph is brought to its opset."
 )
 DATE_HELP: Final = "A column of dates or times in a CSV or JSON Lines, read as pandas.to_datetime does. Repeatable."

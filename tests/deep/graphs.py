@@ -15,11 +15,11 @@ FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 
 
 def model_of(
-    nodes: list[Any], inputs: list[Any], outputs: list[Any], weights: Mapping[str, Any], opset: int = 18
+    nodes: list[Any], inputs: list[Any], outputs: list[Any], weights: Mapping[str, Any], opset: int = 18, ir: int = 8
 ) -> Any:
     initializers = [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()]
     graph = helper.make_graph(nodes, "graph", inputs, outputs, initializers)
-    model: ModelProto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    model: ModelProto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir)
     onnx.checker.check_model(model, full_check=True)
     return model
 

@@ -13,20 +13,27 @@ from onnx import GraphProto, ModelProto, NodeProto, version_converter
 
 from edge_infer.errors import UnsupportedModelError
 from edge_infer.interface import TensorSpec
+from edge_infer_convert.targets import Target
 
 __all__ = ["cleaned"]
 
 
-def cleaned(model: ModelProto, specs: Sequence[TensorSpec], opset: int | None = None) -> ModelProto:
+def cleaned(
+    model: ModelProto, specs: Sequence[TensorSpec], opset: int | None = None, target: Target | None = None
+) -> ModelProto:
     """A copy without notes (source lines and paths of the exporter), with the shapes of all tensors, at `opset`.
 
-    specs: of the inputs; sizes that vary get their names.
+    specs: of the inputs; sizes that vary get their names. target: that the graph is brought down to where it is newer.
 
     Raises:
-        UnsupportedModelError: the graph is not valid, has no form at that opset, or a fixed size where one should vary.
+        UnsupportedModelError: the graph is not valid, has no form at that opset or for that target, or a fixed size
+            where one should vary.
     """
     copy = ModelProto()
     copy.CopyFrom(model)
+    if target is not None:
+        opset = min(opset or _opset(copy), target.opsets[""])
+        copy.ir_version = min(copy.ir_version, target.ir)
     if opset is not None and _opset(copy) != opset:
         try:
             copy = version_converter.convert_version(copy, opset)
@@ -49,6 +56,8 @@ def cleaned(model: ModelProto, specs: Sequence[TensorSpec], opset: int | None = 
         onnx.checker.check_model(copy)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
         raise UnsupportedModelError(f"the exported graph is not valid: {' '.join(str(error).split())[:300]}") from error
+    if target is not None:
+        target.check(copy)
     return copy
 
 

@@ -38,6 +38,7 @@ from edge_infer_convert.deep.places import not_running
 from edge_infer_convert.frontends.original import Original
 from edge_infer_convert.graph.assemble import needs
 from edge_infer_convert.result import Clock, Conversion, Progress, with_metadata
+from edge_infer_convert.targets import Target
 
 __all__ = ["convert_tensors"]
 
@@ -53,6 +54,7 @@ def convert_tensors(
     labels: Sequence[Label] | None = None,
     states: Mapping[str, str] | None = None,
     opset: int | None = None,
+    target: Target | None = None,
     name: str,
     version: str,
     release: int,
@@ -66,7 +68,7 @@ def convert_tensors(
         told = original.inputs(inputs)
     with clock.stage("convert", f"{len(told)} input{'s' if len(told) != 1 else ''}"):
         exported = original.export(told)
-        graph = cleaned(exported, [each.spec for each in told], opset)
+        graph = cleaned(exported, [each.spec for each in told], opset, target)
         _check_size(graph)
         try:
             model = Model(parse_artifact(graph.SerializeToString()), SessionOptions())

@@ -20,6 +20,7 @@ from edge_infer_convert.graph.used import mark_unused
 from edge_infer_convert.original import Original
 from edge_infer_convert.passes import Codes, run_passes
 from edge_infer_convert.schema import Schema
+from edge_infer_convert.targets import oldest_release, operators_of
 from edge_infer_convert.text.strings import FOREIGN_TYPES, MICROSOFT
 
 __all__ = ["OPSETS", "Assembled", "assemble", "needs", "with_foreign_types"]
@@ -27,12 +28,6 @@ __all__ = ["OPSETS", "Assembled", "assemble", "needs", "with_foreign_types"]
 #: Lowest versions that serve; numeric encoders raise ai.onnx.ml to 4, float64 trees to 5.
 OPSETS: Final = {"": 18, ML: 3}
 _IR_VERSION: Final = 8
-#: First onnxruntime release that runs an opset: https://onnxruntime.ai/docs/reference/compatibility.html
-#: (ai.onnx.ml 5: found by running; 1.20 has no TreeEnsemble)
-_ONNXRUNTIME: Final = {
-    "": {18: "1.14", 19: "1.15", 20: "1.17", 21: "1.18"},
-    ML: {3: "1.14", 4: "1.17", 5: "1.21"},
-}
 _TENSORS: Final = {
     "predict": "label",
     "predict_proba": "probabilities",
@@ -196,9 +191,4 @@ def with_foreign_types(model: ModelProto) -> ModelProto:
 def needs(model: ModelProto) -> Needs:
     """What a runtime must have for this graph."""
     opsets = {opset.domain: opset.version for opset in model.opset_import}
-    operators = {f"{node.domain}:{node.op_type}" if node.domain else node.op_type for node in model.graph.node}
-    versions = [
-        _ONNXRUNTIME[domain].get(version, "1.20") for domain, version in opsets.items() if domain in _ONNXRUNTIME
-    ]
-    lowest = max(versions, key=lambda version: [int(part) for part in version.split(".")])
-    return Needs(model.ir_version, opsets, tuple(sorted(operators)), lowest)
+    return Needs(model.ir_version, opsets, tuple(operators_of(model)), oldest_release(model))
