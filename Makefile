@@ -26,7 +26,7 @@ endif
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format bench matrix goldens wheel minimal newest lowest interop test-arm test-arm-short lock clean examples engines frameworks
+.PHONY: help venv demo test check format bench bench-packages matrix goldens wheel minimal newest lowest interop test-arm test-arm-short lock clean examples engines frameworks
 
 help: ## Print this list
 	@echo "usage: make TARGET   (makes $(VENV) when it is missing or older than $(LOCK))"
@@ -69,6 +69,9 @@ format: $(STAMP) ## Format the code and mend what the linter can
 
 bench: $(STAMP) ## Measure side by side and write benchmarks/results.md
 	@$(BIN)/python -m benchmarks
+
+bench-packages: ## Time models of packages beside their own sessions (after make frameworks); write benchmarks/packaged.md
+	@"$(VENV)-frameworks/bin/python" -m benchmarks.packaged_models
 
 matrix: $(STAMP) ## Fit, convert and compare every estimator; write artifacts/SUPPORT.md
 	@$(BIN)/python -m matrix

@@ -78,8 +78,14 @@ def shown(part: Part) -> str:
     return "\n".join([part.title, *lines, f"({part.note})", ""])
 
 
-def write_results(parts: Sequence[Part], settings: Settings, folder: Path) -> None:
-    """results.md and results.json."""
+def write_results(
+    parts: Sequence[Part],
+    settings: Settings,
+    folder: Path,
+    name: str = "results",
+    command: str = "python -m benchmarks",
+) -> None:
+    """NAME.md and NAME.json."""
     facts = machine()
     about = ", ".join(f"{key} {value}" if key != "CPU" else value for key, value in facts.items())
     statistic = (
@@ -93,17 +99,17 @@ def write_results(parts: Sequence[Part], settings: Settings, folder: Path) -> No
         "",
         statistic,
         "",
-        "Written by `python -m benchmarks`.",
+        f"Written by `{command}`.",
     ]
     for part in parts:
         text += ["", f"## {part.title}", "", *_markdown(part), "", part.note]
-    (folder / "results.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    (folder / f"{name}.md").write_text("\n".join(text) + "\n", encoding="utf-8")
     document = {
         "machine": facts,
         "statistic": settings._asdict(),
         "parts": {part.name: part.measured for part in parts},
     }
-    (folder / "results.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / f"{name}.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _markdown(part: Part) -> list[str]:

@@ -2,7 +2,7 @@
 
     python -m edge_infer.bench.answer_once MODEL METHOD < RECORD
 
-METHOD `run` takes zeros instead of a record of JSON. It prints {"resident_bytes": a whole number or null}.
+METHOD `run` takes made-up tensors instead of a record of JSON. It prints {"resident_bytes": a whole number or null}.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ def main() -> None:
     path, method = sys.argv[1:]
     model = edge_infer.load(path)
     if method == "run":
-        from edge_infer.bench.rows import zero_feeds
+        from edge_infer.bench.tensors import feeds_of
 
-        model.run(zero_feeds(model.artifact, 1))
+        model.run(feeds_of(model.artifact))
     else:
         getattr(model, method)(json.load(sys.stdin))
     print(json.dumps({"resident_bytes": resident_bytes()}), flush=True)

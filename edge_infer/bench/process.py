@@ -31,7 +31,7 @@ class Fresh(NamedTuple):
 
 
 def fresh(path: str, sample: Sample) -> Fresh:
-    """Of `edge-infer predict`, or for zeros of a program that loads and runs the file.
+    """Of `edge-infer predict`, or for tensors of a program that loads and runs the file.
 
     Raises:
         InferenceError: a process ended without an answer, with what it said.

@@ -1,4 +1,4 @@
-"""What a model is measured with: golden rows, rows of the caller's, or zeros where a file tells of no rows."""
+"""What a model is measured with: golden rows, or rows of the caller's. Models of tensors: `tensors.py`."""
 
 from __future__ import annotations
 
@@ -8,27 +8,13 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_infer.artifact import Artifact
-from edge_infer.errors import InferenceError, UsageError
 from edge_infer.manifest import Inputs
 from edge_infer.model import Model
-from edge_infer.scan import TensorInfo
 
-__all__ = ["BATCHES", "MOST_ROWS", "Case", "Rows", "Sample", "Zeros", "rows_of_data", "zero_feeds"]
+__all__ = ["BATCHES", "MOST_ROWS", "Case", "Rows", "Sample", "rows_of_data"]
 
 BATCHES: Final = (1, 10, 100, 1_000, 10_000)
 MOST_ROWS: Final = BATCHES[-1]  # of the caller's data that are kept
-
-#: numpy's names of TensorProto.DataType.
-_DTYPES: Final = dict(
-    enumerate(
-        (
-            *("float32", "uint8", "int8", "uint16", "int16", "int32", "int64"),
-            *("object", "bool", "float16", "float64", "uint32", "uint64"),
-        ),
-        start=1,
-    )
-)
 
 
 class Case(NamedTuple):
@@ -109,64 +95,6 @@ class Rows(NamedTuple):
 
     def _array(self, cells: Sequence[tuple[Any, ...]]) -> NDArray[np.float64]:
         return np.array(cells, dtype=np.float64)
-
-
-class Zeros(NamedTuple):
-    """Tensors of zeros for a graph of which nothing more is known; see `zero_feeds`."""
-
-    artifact: Artifact
-    widest: int | None
-    origin: str = "zeros in the shapes of the graph's inputs"
-    method: str = "run"
-
-    @classmethod
-    def tried(cls, model: Model) -> Zeros:
-        """Of several rows at once where the graph takes them so. Raises InferenceError where it takes no zeros."""
-        model.run(zero_feeds(model.artifact, 1))
-        shape = model.artifact.facts.inputs[0].shape if model.artifact.facts.inputs else None
-        if not shape or isinstance(shape[0], int):  # a fixed size need be no number of rows
-            return cls(model.artifact, 1)
-        try:
-            model.run(zero_feeds(model.artifact, 2))
-        except InferenceError:
-            return cls(model.artifact, 1)
-        return cls(model.artifact, None)
-
-    def single(self) -> list[Case]:
-        return [self.batch(1)]
-
-    def batch(self, rows: int) -> Case:
-        """Raises UsageError where an input is no tensor."""
-        name = "tensors" if self.widest else f"tensors, {rows:,} row{'s'[: rows != 1]}"
-        return Case(name, rows, [zero_feeds(self.artifact, rows)])
-
-    def ask(self, model: Model) -> Callable[[Any], Any]:
-        return model.run
-
-
-def zero_feeds(artifact: Artifact, rows: int) -> dict[str, NDArray[Any]]:
-    """Zeros, False and empty texts by input.
-
-    A free first size is `rows`, of an input after the first only if it is unnamed or has the first one's name; all
-    other free sizes are 1.
-
-    Raises:
-        UsageError: an input is no tensor, or none of plain numbers or texts.
-    """
-    inputs = artifact.facts.inputs
-    counted = inputs[0].shape[0] if inputs and inputs[0].shape else None
-    return {info.name: _zeros(info, {None, counted}, rows) for info in inputs}
-
-
-def _zeros(info: TensorInfo, counted: set[int | str | None], rows: int) -> NDArray[Any]:
-    dtype = _DTYPES.get(info.elem_type)
-    if dtype is None or info.shape is None:
-        raise UsageError(f"input {info.name!r}: expected a tensor of known rank and type, for which zeros can be made")
-    sizes = [
-        size if isinstance(size, int) else rows if axis == 0 and size in counted else 1
-        for axis, size in enumerate(info.shape)
-    ]
-    return np.full(sizes, "" if dtype == "object" else 0, dtype=dtype)
 
 
 def rows_of_data(data: Any, *, single: bool, inputs: Inputs) -> tuple[tuple[Any, ...], ...]:

@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 from edge_infer.artifact import Artifact, read_artifact
 from edge_infer.bench.latency import Latency, measured
 from edge_infer.bench.process import Fresh, fresh
-from edge_infer.bench.rows import MOST_ROWS, Case, Rows, Sample, Zeros, rows_of_data
+from edge_infer.bench.rows import MOST_ROWS, Case, Rows, Sample, rows_of_data
+from edge_infer.bench.tensors import Made, Zeros, tensors_for
 from edge_infer.bench.throughput import Throughput, throughput
 from edge_infer.bench.tuning import Tuning, tune
 from edge_infer.cli.answering import chosen_methods
@@ -101,7 +102,7 @@ def _check_usage(seconds: float, rows: int | None, vs: str | None, *, trust_pick
 
 
 def _sample(model: Model, data: str | None, method: str | None, *, beside: bool) -> Sample:
-    """Rows of the caller's file, else golden rows, else zeros, which no original is asked with (`beside`)."""
+    """Rows of the caller's file, else golden rows, else tensors, which no original is asked with (`beside`)."""
     if data is not None:
         return _of_file(model, data, chosen_methods(model, method)[0])
     goldens = model.artifact.goldens()
@@ -112,13 +113,13 @@ def _sample(model: Model, data: str | None, method: str | None, *, beside: bool)
         raise UsageError("--method: this file has no golden rows to ask it with; name a file of rows with --data")
     if beside:
         raise UsageError("--vs: this file has no golden rows to ask both with; name a file of rows with --data")
-    return _zeros(model)
+    return _tensors(model)
 
 
-def _zeros(model: Model) -> Zeros:
-    """Raises InferenceError where the graph does not take them."""
+def _tensors(model: Model) -> Made | Zeros:
+    """Raises InferenceError where the graph does not take zeros, and there is nothing else."""
     try:
-        return Zeros.tried(model)
+        return tensors_for(model)
     except InferenceError as error:
         raise InferenceError(
             f"{error}\nThis file has no golden rows, so it was given zeros (free sizes 1), which do not fit it. If its "

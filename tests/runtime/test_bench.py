@@ -25,7 +25,8 @@ from edge_infer.bench.answer_once import resident_bytes
 from edge_infer.bench.comparing import differing_rows
 from edge_infer.bench.latency import measured, summary, timed
 from edge_infer.bench.process import fresh
-from edge_infer.bench.rows import Rows, Zeros, rows_of_data, zero_feeds
+from edge_infer.bench.rows import Rows, rows_of_data
+from edge_infer.bench.tensors import Zeros, zero_feeds
 from edge_infer.bench.throughput import throughput
 from edge_infer.bench.tuning import AXES, Tuning, tune
 from edge_infer.errors import InferenceError, UsageError
