@@ -1,4 +1,4 @@
-"""The examples of deep models run in a fresh process, in an empty folder."""
+"""The examples of deep models run in a fresh process, in an empty folder. Each compares its answers itself."""
 
 from __future__ import annotations
 
@@ -12,13 +12,32 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+def told(name: str, folder: Path, *needed: str) -> str:
+    """What the example prints."""
+    for module in needed:
+        pytest.importorskip(module, reason=f"{module} is not installed: make frameworks brings it")
+    command = [sys.executable, str(EXAMPLES / name)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
 def test_a_network_of_digits_in_pytorch(tmp_path: Path) -> None:
-    """The example itself compares each answer with PyTorch's."""
-    pytest.importorskip("torch", reason="PyTorch is not installed: make frameworks brings it")
-    command = [sys.executable, str(EXAMPLES / "torch_digits.py")]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=300, check=False)
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
-    assert "labels equal to PyTorch's: 450 of 450" in done.stdout
-    found = re.search(r"right: ([0-9.]+)%", done.stdout)
+    text = told("torch_digits.py", tmp_path, "torch")
+    assert "labels equal to PyTorch's: 450 of 450" in text
+    found = re.search(r"right: ([0-9.]+)%", text)
     assert found is not None
     assert float(found[1]) > 95
+
+
+def test_files_of_pytorch_on_the_command_line(tmp_path: Path) -> None:
+    text = told("torch_files.py", tmp_path, "torch")
+    for file in ("program.pt2", "script.pt", "exported.onnx"):
+        assert f"{file}: 1,000 answers equal to the module's" in text
+
+
+def test_a_voice_detector_that_somebody_else_exported(tmp_path: Path) -> None:
+    text = told("voices.py", tmp_path, "silero_vad")
+    assert text.count(" s  0.") == 4
+    assert "examples in 8 calls equal" in text
