@@ -33,6 +33,7 @@ _ONNXRUNTIME: Final = {
     "": {18: "1.14", 19: "1.15", 20: "1.17", 21: "1.18"},
     ML: {3: "1.14", 4: "1.17", 5: "1.21"},
 }
+_OPERATORS: Final = {"com.microsoft:MatMulNBits": "1.17"}  # newer than their operator sets
 _TENSORS: Final = {
     "predict": "label",
     "predict_proba": "probabilities",
@@ -200,5 +201,6 @@ def needs(model: ModelProto) -> Needs:
     versions = [
         _ONNXRUNTIME[domain].get(version, "1.20") for domain, version in opsets.items() if domain in _ONNXRUNTIME
     ]
+    versions += [_OPERATORS[operator] for operator in operators & _OPERATORS.keys()]
     lowest = max(versions, key=lambda version: [int(part) for part in version.split(".")])
     return Needs(model.ir_version, opsets, tuple(sorted(operators)), lowest)
