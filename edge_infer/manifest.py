@@ -10,6 +10,7 @@ from edge_infer.errors import FormatError, LimitError, NewerFormatError
 from edge_infer.interface import Interface, interface_of
 from edge_infer.labels import Label, dtype_of, labels_of
 from edge_infer.limits import LIMITS, Limits
+from edge_infer.quantization import Quantization, quantization_of
 from edge_infer.strict_json import Node, parse
 
 if TYPE_CHECKING:
@@ -180,6 +181,7 @@ class Manifest(NamedTuple):
     license: str | None = None  # an SPDX expression, or text
     metrics: tuple[Metric, ...] = ()
     interface: Interface | None = None  # of the style "tensors"
+    quantization: Quantization | None = None  # of a deep model whose graph computes in fewer bits than the original
 
     def output(self, method: str) -> Output | None:
         return next((output for output in self.outputs if output.method == method), None)
@@ -203,6 +205,7 @@ def parse_manifest(text: bytes, limits: Limits = LIMITS) -> Manifest:
             f"{FORMAT_VERSION}: update edge-infer (python -m pip install --upgrade edge-infer)"
         )
     inputs, interface = _inputs(root.get("inputs"), limits), root.find("interface")
+    quantization = root.find("quantization")
     if (interface is None) != (inputs.style != "tensors"):
         raise FormatError("$: the style 'tensors' and 'interface' go together")
     return Manifest(
@@ -223,6 +226,7 @@ def parse_manifest(text: bytes, limits: Limits = LIMITS) -> Manifest:
         license=_text(root.find("license"), limits.description_bytes),
         metrics=_metrics(root.find("metrics"), limits),
         interface=None if interface is None else interface_of(interface, limits),
+        quantization=None if quantization is None else quantization_of(quantization),
     )
 
 

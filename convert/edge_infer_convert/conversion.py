@@ -46,7 +46,7 @@ from edge_infer_convert.blame import blame
 from edge_infer_convert.blockers import step_blockers
 from edge_infer_convert.boosters import readings_kept
 from edge_infer_convert.card import read_card
-from edge_infer_convert.deep.conversion import convert_tensors
+from edge_infer_convert.deep.conversion import Shrinking, convert_tensors
 from edge_infer_convert.exactness import is_exact
 from edge_infer_convert.frontends import original_of
 from edge_infer_convert.golden_rows import make_goldens
@@ -76,6 +76,11 @@ def convert(
     states: Mapping[str, str] | None = None,
     opset: int | None = None,
     target: str | None = None,
+    simplify: bool = False,
+    quantize: str | Sequence[str] | None = None,
+    calibration: Any = None,
+    targets: Any = None,
+    max_loss: float | None = None,
     name: str,
     version: str = "1.0.0",
     output: str | os.PathLike[str] | None = None,
@@ -105,6 +110,16 @@ def convert(
         target: the release that the graph shall run on, such as "onnxruntime==1.17": its opset, IR version and
             operators are held against what that release takes (from 1.16 on), and a deep model's graph is brought to
             its opset.
+        simplify: simplify a deep model's graph by onnxslim (extra `simplify`) before it is compared.
+        quantize: make a deep model smaller or faster: "int8", "uint8", "fp16", "weights-int4", the name of one variant
+            ("int8-static", …), several of these, or "all". The one with the least size × time of a call is kept, of
+            those that are measured smaller or faster than float32 and lose no more than `max_loss`; where none is,
+            float32 is written. `Conversion.variants` and `Conversion.table` tell of all that were tried.
+        calibration: examples for that, an array for each input as `inputs` takes them; None: the examples of `inputs`.
+            Half of them, at most 512, set ranges, and the others judge. No example is stored.
+        targets: true answers to the examples: places or labels of classes, judged by accuracy, or numbers, by R². None:
+            what is judged is how far the answers are from the float32 model's.
+        max_loss: percentage points that may be lost; None: 0.5.
         name, version: letters, digits, `.`, `_`, `-`; the version is free text of these.
         release: a number that grows with each published artifact of this name.
         precision: "auto": float32 where the worst probe row takes at most a tenth of its tolerance (1e-5), else
@@ -124,15 +139,18 @@ def convert(
     check_arguments(name, version, precision)
     goal = None if target is None else Target.of(target)
     original = original_of(estimator)
+    shrinking = Shrinking(quantize, calibration, targets, max_loss, simplify)
     if original is not None:
         _check_deep(data=data, reference=reference, report=report, precision=precision, strict_privacy=strict_privacy)
         return convert_tensors(
-            original, inputs=inputs, labels=labels, states=states, opset=opset, target=goal, name=name,
-            version=version, release=release, output=None if output is None else Path(output), card=card,
+            original, inputs=inputs, labels=labels, states=states, opset=opset, target=goal, shrinking=shrinking,
+            name=name, version=version, release=release, output=None if output is None else Path(output), card=card,
             progress=progress,
         )  # fmt: skip
     if any(option is not None for option in (inputs, labels, states, opset)):
         raise UsageError("inputs, labels, states, opset: for deep models; of an estimator, data tells the columns")
+    if shrinking.given:
+        raise UsageError(f"{', '.join(shrinking.given)}: for deep models")
     clock = Clock(progress)
     with readings_kept():
         with clock.stage("schema", type(estimator).__name__):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import onnx
 
@@ -13,9 +13,12 @@ from edge_infer.manifest import Manifest
 from edge_infer_convert.deep.parity import TensorParity
 from edge_infer_convert.parity import Parity
 
+if TYPE_CHECKING:
+    from edge_infer_convert.quantize.choosing import Tried
+
 __all__ = ["Clock", "Conversion", "Progress", "with_metadata"]
 
-#: Called with a stage (schema, convert, probe, package) and a detail.
+#: Called with a stage (schema, inputs, convert, probe, quantize, package) and a detail.
 Progress = Callable[[str, str], None]
 
 
@@ -28,10 +31,23 @@ class Conversion(NamedTuple):
     parity: Parity | TensorParity
     certificate: dict[str, Any]
     seconds: dict[str, float]
+    variants: tuple[Tried, ...] = ()  # of a deep model, with `quantize`: all that was tried, float32 first
+
+    @property
+    def table(self) -> str:
+        """The variants, for people; empty where nothing was quantized."""
+        if not self.variants:
+            return ""
+        from edge_infer_convert.quantize.table import as_table
+
+        return as_table(self.variants)
 
     def __repr__(self) -> str:
         """In a line: a notebook shows it when a cell ends with `convert(…)`."""
-        made = f"{self.manifest.name} {self.manifest.version}: {self.manifest.precision}, {self.parity.told()}"
+        quantized = self.manifest.quantization
+        kind = self.manifest.precision if quantized is None else quantized.variant
+        proof = self.parity.told() if quantized is None else f"{quantized.loss:.2f} points lost in {quantized.metric}"
+        made = f"{self.manifest.name} {self.manifest.version}: {kind}, {proof}"
         return f"<Conversion {made}{'' if self.path is None else f' → {self.path}'}>"
 
     @property

@@ -12,7 +12,7 @@ import sys
 
 import edge_infer
 
-__all__ = ["resident_bytes"]
+__all__ = ["most_resident_bytes", "resident_bytes"]
 
 
 def resident_bytes(status: str = "/proc/self/status") -> int | None:
@@ -22,10 +22,19 @@ def resident_bytes(status: str = "/proc/self/status") -> int | None:
             found = [int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS:")]
     except OSError:
         found = []
-    return found[0] if found else _most_resident_bytes()
+    return found[0] if found else most_resident_bytes(status)
 
 
-def _most_resident_bytes() -> int | None:
+def most_resident_bytes(status: str = "/proc/self/status") -> int | None:
+    """The most that this process held, in bytes; None where nothing tells. Linux's getrusage(2) counts what stood in
+    memory before this program did."""
+    try:
+        with open(status, encoding="ascii", errors="replace") as file:
+            found = [int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:")]
+    except OSError:
+        found = []
+    if found:
+        return found[0]
     try:
         import resource
     except ImportError:  # Windows

@@ -180,8 +180,8 @@ Example:
 
 --json prints one object: file, size, digest, described, name, version, release, task, precision,
 precision_reason, description, license, metrics, style, inputs (a list of columns), tensors,
-outputs, interface (of a deep model), missing_methods, source, needs, parity, golden_rows,
-golden_calls, training_rows, nodes."""
+outputs, interface (of a deep model), missing_methods, source, needs, parity, quantization,
+golden_rows, golden_calls, training_rows, nodes."""
 
 _VERIFY_HELP = """\
 Check a model, and that it gives its original's answers here.
@@ -270,6 +270,25 @@ def _convert(
     opset: Annotated[
         int | None, typer.Option("--opset", min=7, metavar="N", help="Of a deep model's graph. Left out: as exported.")
     ] = None,
+    quantize: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--quantize", metavar="KIND", help="int8, uint8, fp16, weights-int4 or all: fewer bits. Repeatable."
+        ),
+    ] = None,
+    calibration: Annotated[
+        str | None, typer.Option("--calibration", metavar="FILE", help="Examples for --quantize: .npz or .npy.")
+    ] = None,
+    targets: Annotated[
+        str | None, typer.Option("--targets", metavar="FILE", help="True answers to these examples: .npy.")
+    ] = None,
+    max_loss: Annotated[
+        float | None,
+        typer.Option("--max-loss", metavar="POINTS", help="What --quantize may lose. Left out: 0.5 percentage points."),
+    ] = None,
+    simplify: Annotated[
+        bool, typer.Option("--simplify", help="Simplify a deep model's graph first (extra simplify).")
+    ] = False,
     name: Annotated[str | None, typer.Option("--name", help="The model's name. Left out: the file's.")] = None,
     version: Annotated[str, typer.Option("--version", help="The model's version.")] = "1.0.0",
     release: Annotated[
@@ -302,6 +321,7 @@ def _convert(
     json: Json = False,
 ) -> None:
     from edge_infer.cli.data_file import DataFile
+    from edge_infer.cli.deep_options import Shrinking
 
     sample = DataFile.named(data, target_column, date_column or ())
     if check:
@@ -320,6 +340,7 @@ def _convert(
             states=state or (),
             target=target,
             opset=opset,
+            shrinking=Shrinking(tuple(quantize or ()), calibration, targets, max_loss, simplify),
             name=name,
             version=version,
             release=release,

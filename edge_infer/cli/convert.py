@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from edge_infer.cli.card_file import read_card_file
-from edge_infer.cli.console import dumps, wrapped, write
+from edge_infer.cli.console import dumps, printable, wrapped, write
 from edge_infer.cli.data_file import DataFile
-from edge_infer.cli.deep_options import DeepOptions
+from edge_infer.cli.deep_options import DeepOptions, Shrinking
 from edge_infer.cli.extras import needs_converter
 from edge_infer.cli.progress import Progress
 from edge_infer.cli.replaced import check_task, outcome, standing
 from edge_infer.errors import UsageError
 from edge_infer.files import write_atomically
 from edge_infer.interface import TensorSpec, shown
+from edge_infer.quantization import Quantization, described
 
 __all__ = ["run"]
 
@@ -31,6 +32,7 @@ def run(
     states: Sequence[str],
     target: str | None,
     opset: int | None,
+    shrinking: Shrinking,
     name: str | None,
     version: str,
     release: int,
@@ -46,8 +48,8 @@ def run(
     """The command; its exit code."""
     name = name if name is not None else _name_of(Path(model))
     written = Path(output if output is not None else f"{name}-{version}.onnx")
-    deep = DeepOptions.read(inputs, labels, states)
-    _check_files((model, data.path, reference.path, card, labels, deep.file), written, report)
+    deep = DeepOptions.read(inputs, labels, states, shrinking)
+    _check_files((model, data.path, reference.path, card, labels, *deep.files), written, report)
     with needs_converter("edge-infer convert"):
         from edge_infer_convert.arguments import check_arguments
         from edge_infer_convert.model_files import check_model_file
@@ -87,7 +89,7 @@ def run(
     if json:
         write(dumps(result))
     else:
-        _show(result)
+        _show(result, conversion.table)
     return 0
 
 
@@ -111,6 +113,7 @@ def _check_files(sources: tuple[str | None, ...], target: Path, report: str | No
 
 def _result(conversion: Any, target: Path, report: str | None) -> dict[str, Any]:
     manifest = conversion.manifest
+    quantized = manifest.quantization
     return {
         "file": str(target),
         "size": conversion.size,
@@ -125,16 +128,27 @@ def _result(conversion: Any, target: Path, report: str | None) -> dict[str, Any]
         "missing_methods": manifest.missing_methods,
         "training_rows": manifest.training_rows,
         "parity": conversion.certificate,
+        "quantization": None if quantized is None else quantized._asdict(),
+        "variants": _variants(conversion),
         "report": report,
         "seconds": conversion.seconds,
     }
+
+
+def _variants(conversion: Any) -> list[dict[str, Any]]:
+    if not conversion.variants:
+        return []
+    from edge_infer_convert.quantize.table import as_objects
+
+    found: list[dict[str, Any]] = as_objects(conversion.variants)
+    return found
 
 
 def _shown(specs: Sequence[TensorSpec]) -> dict[str, str]:
     return {spec.name: shown(spec) for spec in specs}
 
 
-def _show(result: dict[str, Any]) -> None:
+def _show(result: dict[str, Any], table: str) -> None:
     from edge_infer.cli.inspect import describe_parity
 
     facts = [
@@ -146,6 +160,8 @@ def _show(result: dict[str, Any]) -> None:
         ("precision", f"{result['precision']} ({result['precision_reason']})"),
         ("parity", describe_parity(result["parity"])),
     ]
+    if result["quantization"]:
+        facts.append(("quantized", described(Quantization(**result["quantization"]))))
     if result["training_rows"]:
         facts.append(("privacy", f"{result['training_rows']:,} training rows stand inside the graph"))
     if result["report"]:
@@ -156,4 +172,6 @@ def _show(result: dict[str, Any]) -> None:
         facts.append(("signature", f"{result['stale_signature']} is of the file before: sign the new one"))
     for name, text in facts:
         write(f"{name:<11}{wrapped(text, 11)}")
+    if table:
+        write(f"\n{printable(table)}")
     write(f"\nnext: edge-infer inspect {result['file']}")

@@ -23,6 +23,10 @@ an ONNX file that somebody else exported. It is compared with the original on ca
   edge-infer convert digits.pt2 --trust-pickle --labels digits.txt \\
       --inputs 'image=float32[batch, 1, 28, 28] 0..1'
 
+--quantize makes a deep model smaller or faster, by examples (--calibration, or those of --inputs); --targets has the
+true answers to them, if there are any. Each variant is measured here. The best one is kept where it is smaller or
+faster than float32 and loses no more than --max-loss; the table shows all.
+
 The same model may be converted again and again into the same file. A file that holds another model is replaced with
 --force only.
 
@@ -49,7 +53,8 @@ datetime64[us]. Parts of a calendar (.dt.month) do not convert: make them column
   dataset = "held-out 20 % of the penguins"
 
 --json prints one object: file, size, name, version, task, precision, precision_reason, methods,
-inputs, outputs (of a deep model), missing_methods, training_rows, parity (the certificate), report,
+inputs, outputs (of a deep model), missing_methods, training_rows, parity (the certificate), quantization,
+variants (variant, kind, size, p50 in seconds, peak in bytes, score, kept, reason), report,
 seconds (by stage), replaced (the release whose file stood there), stale_signature (its .sig, which
 no longer holds). With --check: ok, steps, blockers (step, estimator, reason, remedy), needs, data_needed (columns)."""
 

@@ -10,6 +10,7 @@ from edge_infer.cli.console import Grid, dumps, in_line, printable, show_grid, w
 from edge_infer.cli.model_file import model_file
 from edge_infer.interface import Interface, shown
 from edge_infer.manifest import Column, Label, Metric, Output
+from edge_infer.quantization import Quantization, described
 
 __all__ = ["as_object", "describe_parity", "run"]
 
@@ -54,6 +55,7 @@ def as_object(artifact: Artifact) -> dict[str, Any]:
         "source": manifest.source._asdict(),
         "needs": manifest.needs._asdict(),
         "parity": artifact.parity(),
+        "quantization": None if manifest.quantization is None else manifest.quantization._asdict(),
         "golden_rows": None if goldens is None else len(goldens.rows),
         "golden_calls": None if tensors is None else len(tensors.cases),
         "training_rows": manifest.training_rows,
@@ -206,6 +208,8 @@ def _facts(artifact: Artifact) -> list[tuple[str, str]]:
     if artifact.described:
         facts += [("precision", f"{manifest.precision} ({manifest.precision_reason})")]
         facts += [("parity", describe_parity(artifact.parity()))]
+    if manifest.quantization is not None:
+        facts += [("quantized", _quantized(manifest.quantization))]
     needed = f"onnxruntime {needs.onnxruntime} or later; " if needs.onnxruntime != "0" else ""
     facts += [
         ("needs", f"{needed}opsets {opsets}; IR {needs.ir_version}"),
@@ -218,6 +222,17 @@ def _facts(artifact: Artifact) -> list[tuple[str, str]]:
 
 def _metric(metric: Metric) -> str:
     return f"{in_line(metric.type)} {metric.value:.6g} on {in_line(metric.dataset)}"
+
+
+def _quantized(found: Quantization) -> str:
+    return described(
+        found._replace(
+            variant=in_line(found.variant),
+            library=in_line(found.library),
+            metric=in_line(found.metric),
+            output=in_line(found.output),
+        )
+    )
 
 
 def _shortened(text: str, most: int = 400) -> str:
@@ -235,9 +250,11 @@ def describe_parity(certificate: dict[str, Any] | None) -> str:
     if certificate is None:
         return "no certificate in this file"
     rows, borderline = certificate.get("rows"), certificate.get("borderline")
-    parts = [f"{rows:,} probe rows compared with the original"] if isinstance(rows, int) else []
+    before = ", before it was quantized" if isinstance(certificate.get("quantized"), dict) else ""
+    parts = [f"{rows:,} probe rows compared with the original{before}"] if isinstance(rows, int) else []
     parts += _proof(certificate.get("proof"))
     outputs = certificate.get("outputs")
+    outputs = certificate.get("unquantized") if before else outputs
     for method, result in outputs.items() if isinstance(outputs, dict) else ():
         parts += [f"{method}: {_differences(result, rows)}"] if isinstance(result, dict) else []
     if isinstance(borderline, int) and borderline:

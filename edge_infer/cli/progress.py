@@ -17,6 +17,7 @@ _WORDS: Final = {
     "inputs": "find the inputs",
     "convert": "make the graph",
     "probe": "compare with the original",
+    "quantize": "quantize and measure",
     "package": "write the file",
     "tune": "search the options that suit this device",
     "compare": "compare with the original",

@@ -46,6 +46,30 @@ def convnet(seed: int = 0, batch: str | None = "N") -> ModelProto:
     return model_of(nodes, [image], [scores], weights)
 
 
+def clusters(rows: int, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Points [rows, 32] about ten centres, sorted by these, and which one each is of."""
+    rng = np.random.default_rng(seed)
+    labels = np.sort(rng.integers(0, 10, rows))
+    centres = np.random.default_rng(99).normal(0, 1, (10, 32))
+    return (centres[labels] + rng.normal(0, 0.4, (rows, 32))).astype(np.float32), labels
+
+
+def classifier(batch: int | str = "N") -> ModelProto:
+    """Points [N, 32] → ten scores: 256 random features, and the weights that tell `clusters` apart by least squares."""
+    rng = np.random.default_rng(7)
+    into = rng.normal(0, 0.3, (32, 256)).astype(np.float32)
+    points, labels = clusters(2000, seed=1)
+    out, *_ = np.linalg.lstsq(np.maximum(points @ into, 0), np.eye(10)[labels] - 0.1, rcond=None)
+    weights = {"into": into, "out": out.astype(np.float32), "bias": np.full(10, 0.1, np.float32)}
+    nodes = [
+        helper.make_node("MatMul", ["point", "into"], ["features"]),
+        helper.make_node("Relu", ["features"], ["positive"]),
+        helper.make_node("Gemm", ["positive", "out", "bias"], ["scores"]),
+    ]
+    point, scores = value("point", FLOAT, [batch, 32]), value("scores", FLOAT, [batch, 10])
+    return model_of(nodes, [point], [scores], weights)
+
+
 def recurrent(seed: int = 0) -> ModelProto:
     """Steps [N, 3] and a hidden state [N, 4] → a sum [N, 1] and the next hidden state."""
     rng = np.random.default_rng(seed)

@@ -41,3 +41,20 @@ def test_a_voice_detector_that_somebody_else_exported(tmp_path: Path) -> None:
     text = told("voices.py", tmp_path, "silero_vad")
     assert text.count(" s  0.") == 4
     assert "examples in 8 calls equal" in text
+
+
+def test_quantized_digits_are_small_and_lose_little_or_are_not_kept(tmp_path: Path) -> None:
+    text = told("quantize_digits.py", tmp_path, "torch")
+    for variant in ("int8-static", "int8-dynamic", "uint8-static", "fp16", "weights-int4"):
+        assert re.search(rf"^{variant}[ *].*\d", text, re.MULTILINE), text
+    share = re.search(r"file: .* bytes, ([0-9.]+) of float32's", text)
+    kept = re.search(r"kept: (\S+), (-?[0-9.]+) points lost", text)
+    right = re.search(r"right on other images: ([0-9.]+)%", text)
+    assert share is not None
+    assert right is not None
+    assert float(right[1]) > 95
+    if kept is None:
+        assert "kept: float32" in text
+    else:
+        assert float(kept[2]) <= 0.5
+        assert float(share[1]) <= 0.35

@@ -107,7 +107,8 @@ _MANIFESTS = st.builds(
     training_rows=_SMALL,
     description=_TOLD,
     license=_TOLD,
-    interface=st.none(),  # of columns; tests/deep has those of tensors
+    interface=st.none(),  # of columns; tests/deep has those of tensors, and quantized ones
+    quantization=st.none(),
     metrics=st.lists(
         st.builds(Metric, _TEXT.filter(str.strip), st.floats(-9, 9), _TEXT.filter(str.strip)), max_size=3
     ).map(tuple),
@@ -295,7 +296,7 @@ def test_a_lone_surrogate_in_a_text_for_people_is_refused() -> None:
         parse_manifest(json.dumps(document).encode())
 
 
-_OPTIONAL = {"splits", "description", "license", "metrics", "interface"}
+_OPTIONAL = {"splits", "description", "license", "metrics", "interface", "quantization"}
 
 
 @pytest.mark.parametrize("field", ["format", *(field for field in Manifest._fields if field not in _OPTIONAL)])

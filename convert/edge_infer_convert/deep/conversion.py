@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import ModelProto
 
 from edge_infer.artifact import parse_artifact
 from edge_infer.errors import ArtifactError, LimitError, ParityError, RuntimeFitError, SchemaError, UsageError
 from edge_infer.files import write_atomically
+from edge_infer.goldens import Tolerance
 from edge_infer.interface import TENSOR_TYPES, Interface, State, TensorSpec
 from edge_infer.labels import Label
 from edge_infer.limits import LIMITS
@@ -33,14 +35,19 @@ from edge_infer.verification import verify
 from edge_infer_convert.card import read_card
 from edge_infer_convert.deep.cleaning import cleaned
 from edge_infer_convert.deep.inputs import Call, TensorInput, calls_of
-from edge_infer_convert.deep.parity import TensorParity, compare_tensors
+from edge_infer_convert.deep.parity import Compared, TensorParity, compare_tensors
 from edge_infer_convert.deep.places import not_running
 from edge_infer_convert.frontends.original import Original
 from edge_infer_convert.graph.assemble import needs
 from edge_infer_convert.result import Clock, Conversion, Progress, with_metadata
 from edge_infer_convert.targets import Target
 
-__all__ = ["convert_tensors"]
+if TYPE_CHECKING:
+    from edge_infer_convert.quantize.asked import Asked
+    from edge_infer_convert.quantize.calibration import Sample
+    from edge_infer_convert.quantize.trying import Quantized
+
+__all__ = ["Shrinking", "convert_tensors"]
 
 _GOLDEN_CALLS: Final = 3
 _GOLDEN_ELEMENTS: Final = 8192  # of all outputs of all golden calls; more would fill `golden_bytes`
@@ -55,6 +62,7 @@ def convert_tensors(
     states: Mapping[str, str] | None = None,
     opset: int | None = None,
     target: Target | None = None,
+    shrinking: Shrinking | None = None,
     name: str,
     version: str,
     release: int,
@@ -62,13 +70,16 @@ def convert_tensors(
     card: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Conversion:
-    """Export, compare, package. See `edge_infer_convert.convert`."""
-    clock = Clock(progress)
+    """Export, compare, quantize, package. See `edge_infer_convert.convert`."""
+    clock, shrinking = Clock(progress), shrinking or Shrinking()
+    asked = _asked(shrinking)
     with clock.stage("inputs", original.described):
         told = original.inputs(inputs)
+        sample = None if asked is None else asked.sample(told)
     with clock.stage("convert", f"{len(told)} input{'s' if len(told) != 1 else ''}"):
         exported = original.export(told)
-        graph = cleaned(exported, [each.spec for each in told], opset, target)
+        slim = _simplified(exported) if shrinking.simplify else exported
+        graph = cleaned(slim, [each.spec for each in told], opset, target)
         _check_size(graph)
         try:
             model = Model(parse_artifact(graph.SerializeToString()), SessionOptions())
@@ -79,10 +90,83 @@ def convert_tensors(
     with clock.stage("package", f"{name} {version}"):
         manifest = _manifest(original, graph, _interface(told, graph, parity, labels, states), name, version, release)
         manifest = manifest if card is None else _with_card(manifest, card)
-        data = _package(graph, manifest, parity)
-        if output is not None:
-            write_atomically(output, data)
-    return Conversion(data, output, manifest, parity, parity.certificate(), clock.seconds)
+        data = _package(graph, manifest, parity.certificate(), parity.made, parity.tolerances)
+    made = Conversion(data, output, manifest, parity, parity.certificate(), clock.seconds)
+    if asked is not None:
+        made = _quantized(made, _Proven(graph, model, told, target), asked, sample, clock)
+    if output is not None:
+        with clock.stage("package", str(output)):
+            write_atomically(output, made.data)
+    return made
+
+
+class Shrinking(NamedTuple):
+    """What makes a file smaller or faster, as `convert` takes it."""
+
+    quantize: Any = None
+    calibration: Any = None
+    targets: Any = None
+    max_loss: float | None = None
+    simplify: bool = False
+
+    @property
+    def given(self) -> list[str]:
+        """Names of those that somebody gave."""
+        return [name for name, value in self._asdict().items() if value is not None and value is not False]
+
+
+class _Proven(NamedTuple):
+    graph: ModelProto
+    model: Model
+    told: list[TensorInput]
+    target: Target | None
+
+
+def _asked(shrinking: Shrinking) -> Asked | None:
+    if not shrinking._replace(simplify=False).given:
+        return None
+    from edge_infer_convert.quantize.asked import asked_of
+
+    return asked_of(shrinking.quantize, shrinking.calibration, shrinking.targets, shrinking.max_loss)
+
+
+def _simplified(exported: ModelProto) -> ModelProto:
+    from edge_infer_convert.deep.simplifying import simplified
+
+    return simplified(exported)
+
+
+def _quantized(made: Conversion, proven: _Proven, asked: Asked, sample: Sample | None, clock: Clock) -> Conversion:
+    """The same conversion with the variant that is kept, or with float32 where none is, and the table."""
+    from edge_infer_convert.quantize.trying import Floats, try_all
+
+    parity = made.parity
+    assert isinstance(parity, TensorParity)
+    assert made.manifest.interface is not None
+    floats = Floats(proven.graph, proven.model, proven.told, made.manifest.interface, parity, made.data, proven.target)
+
+    def pack(found: Quantized) -> bytes:
+        manifest, certificate = _told_of(found, made.manifest, parity)
+        return _package(found.graph, manifest, certificate, found.made, found.tolerances, own=True)
+
+    outcome = try_all(floats, asked, sample, pack, clock)
+    if outcome.kept is None:
+        return made._replace(variants=outcome.rows)
+    manifest, certificate = _told_of(outcome.kept, made.manifest, parity)
+    return made._replace(data=outcome.artifact, manifest=manifest, certificate=certificate, variants=outcome.rows)
+
+
+def _told_of(found: Quantized, manifest: Manifest, parity: TensorParity) -> tuple[Manifest, dict[str, Any]]:
+    """Manifest and certificate of a quantized graph. What was proven equal is the float32 graph, and stands apart."""
+    reason = f"between quantized steps ({found.record.variant})"
+    told = manifest._replace(precision_reason=reason, needs=needs(found.graph), quantization=found.record)
+    proof = parity.certificate()
+    return told, {
+        **proof,
+        "outputs": {},
+        "unquantized": proof["outputs"],
+        "quantized": {name: {"worst": worst} for name, worst in found.worst.items()},
+    }
 
 
 def _calls(told: Sequence[TensorInput], states: Mapping[str, str] | None) -> Iterator[Call]:
@@ -202,10 +286,20 @@ def _with_card(manifest: Manifest, card: Mapping[str, Any]) -> Manifest:
     return manifest._replace(description=told.description, license=told.license, metrics=told.metrics)
 
 
-def _package(graph: ModelProto, manifest: Manifest, parity: TensorParity) -> bytes:
-    certificate = json.dumps(parity.certificate(), separators=(",", ":")).encode()
-    metadata = {KEY_MANIFEST: render_manifest(manifest), KEY_PARITY: certificate}
-    goldens = _goldens(parity)
+def _package(
+    graph: ModelProto,
+    manifest: Manifest,
+    certificate: Mapping[str, Any],
+    made: Sequence[Compared],
+    tolerances: Mapping[str, Tolerance],
+    *,
+    own: bool = False,
+) -> bytes:
+    """The artifact, verified. own: its golden answers are the graph's own, not the original's."""
+    proof = json.dumps(certificate, separators=(",", ":")).encode()
+    metadata = {KEY_MANIFEST: render_manifest(manifest), KEY_PARITY: proof}
+    answers = [(each.call, each.converted if own else each.original) for each in made]
+    goldens = _goldens(answers, dict(tolerances))
     if goldens is not None:
         metadata[KEY_TENSOR_GOLDENS] = render_tensor_goldens(goldens)
     data = with_metadata(graph, metadata)
@@ -215,18 +309,19 @@ def _package(graph: ModelProto, manifest: Manifest, parity: TensorParity) -> byt
     return data
 
 
-def _goldens(parity: TensorParity) -> TensorGoldens | None:
-    """The first calls whose inputs are made up and no larger than the limit; no example is kept."""
-    made = [each for each in parity.made if sum(a.size for a in each.call.feeds.values()) <= LIMITS.golden_elements][
-        :_GOLDEN_CALLS
-    ]
-    if not made:
+def _goldens(
+    answers: Sequence[tuple[Call, Mapping[str, NDArray[Any]]]], tolerances: dict[str, Tolerance]
+) -> TensorGoldens | None:
+    """The first calls whose inputs are made up and no larger than the limit; no example is kept. Answers to them of
+    the outputs that have a tolerance."""
+    small = [
+        (call, found) for call, found in answers if sum(a.size for a in call.feeds.values()) <= LIMITS.golden_elements
+    ][:_GOLDEN_CALLS]
+    if not small:
         return None
-    most = max(16, _GOLDEN_ELEMENTS // (len(made) * len(parity.tolerances)))
+    most = max(16, _GOLDEN_ELEMENTS // (len(small) * len(tolerances)))
     cases = tuple(
-        GoldenCase(
-            dict(each.call.recipes or {}), {name: Kept.of(tensor, most) for name, tensor in each.original.items()}
-        )
-        for each in made
+        GoldenCase(dict(call.recipes or {}), {name: Kept.of(found[name], most) for name in tolerances})
+        for call, found in small
     )
-    return TensorGoldens(cases, parity.tolerances)
+    return TensorGoldens(cases, tolerances)

@@ -17,7 +17,7 @@ from edge_infer.errors import SchemaError, UsageError
 from edge_infer.interface import TENSOR_TYPES, TensorSpec
 from edge_infer.tensor_goldens import Recipe
 
-__all__ = ["BATCH", "Call", "TensorInput", "calls_of", "given_inputs", "spec_of", "usual_range"]
+__all__ = ["BATCH", "Call", "TensorInput", "calls_of", "given_inputs", "recipes_of", "spec_of", "usual_range"]
 
 BATCH: Final = "batch"
 _BATCHES: Final = (1, 2, 5, 1, 3, 1, 2, 1)  # sizes of the first dimension in the calls that are made up
@@ -144,13 +144,18 @@ def calls_of(inputs: Sequence[TensorInput], most_given: int = 1000) -> Iterator[
         SchemaError: an input that numbers cannot be made up for.
     """
     for seed, batch in enumerate(_BATCHES):
-        sizes = {BATCH: batch} | {name: size for each in inputs for name, size in each.sizes.items()}
-        recipes = {each.name: _recipe(each, sizes, 1000 * seed + place) for place, each in enumerate(inputs)}
+        recipes = recipes_of(inputs, {BATCH: batch}, 1000 * seed)
         yield Call("made", {name: recipe.made() for name, recipe in recipes.items()}, recipes)
         if not any(BATCH in each.spec.shape for each in inputs) and seed == 2:
             break
     if inputs and all(each.example is not None for each in inputs):
         yield from _given_calls(inputs, most_given)
+
+
+def recipes_of(inputs: Sequence[TensorInput], sizes: Mapping[str, int], seed: int) -> dict[str, Recipe]:
+    """A call that is made up, by input. sizes: of names, before those that the inputs tell. Raises SchemaError."""
+    told = {**sizes, **{name: size for each in inputs for name, size in each.sizes.items()}}
+    return {each.name: _recipe(each, told, seed + place) for place, each in enumerate(inputs)}
 
 
 def _recipe(each: TensorInput, sizes: Mapping[str, int], seed: int) -> Recipe:

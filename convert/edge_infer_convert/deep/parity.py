@@ -14,7 +14,7 @@ from edge_infer.verification import agreeing
 from edge_infer_convert.deep.inputs import Call
 from edge_infer_convert.frontends.original import asked
 
-__all__ = ["Compared", "TensorParity", "compare_tensors"]
+__all__ = ["Compared", "TensorParity", "compare_tensors", "furthest"]
 
 Answer = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]
 
@@ -155,6 +155,11 @@ def _worst(got: NDArray[Any], wanted: NDArray[Any], tolerance: Tolerance) -> flo
         relative = np.abs(a - b) / np.maximum(np.abs(b), tolerance.scale)
     finite = relative[np.isfinite(relative)]
     return float(finite.max()) if finite.size else 0.0
+
+
+def furthest(made: Sequence[Compared], output: str, tolerance: Tolerance) -> float:
+    """The largest |converted − original| ÷ max(|original|, scale) in these calls."""
+    return max(_worst(each.converted[output], each.original[output], tolerance) for each in made)
 
 
 def _difference(
