@@ -65,7 +65,7 @@ def images_of(value: Any, spec: TensorSpec, limits: Limits = LIMITS) -> NDArray[
     if len({image.shape for image in found}) > 1:
         sizes = ", ".join(f"{name_of(each)} {_sized(image.shape)}" for each, image in zip(several, found, strict=True))
         raise _refused(spec, "images of one size in a call", f"{sizes:.300}; give each alone")
-    return np.stack(found)
+    return found[0][None] if len(found) == 1 else np.stack(found)
 
 
 def as_batches(arrays: dict[str, NDArray[Any]], images: Mapping[str, TensorSpec]) -> dict[str, NDArray[Any]]:
@@ -95,9 +95,9 @@ def _decoded(source: Any, spec: TensorSpec, limits: Limits) -> NDArray[np.uint8]
     assert image is not None
     name = name_of(source)
     opened = source if isinstance(source, Image.Image) else None
-    data = b"" if opened is not None else _bytes(source, spec, limits)
+    data = None if opened is not None else _bytes(source, spec, limits)
     try:
-        opened = opened or Image.open(io.BytesIO(data), formats=_FORMATS)
+        opened = opened or Image.open(io.BytesIO(data or b""), formats=_FORMATS)
         wrong = _refusal(opened, image, limits)
         if wrong is None:
             pixels = _pixels(ImageOps.exif_transpose(opened), image.mode)
@@ -159,8 +159,8 @@ def _pixels(image: Any, mode: str) -> NDArray[np.uint8]:
     return found if found.ndim == 3 else found[..., None]
 
 
-def _told(data: bytes, error: Exception) -> str:
-    if not data:
+def _told(data: bytes | None, error: Exception) -> str:
+    if data == b"":
         return "an empty file"
     if type(error).__name__ == "UnidentifiedImageError":
         return "none of these, or broken at its beginning"
