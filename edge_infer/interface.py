@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from edge_infer.card import text_of
 from edge_infer.errors import FormatError, Mismatch
+from edge_infer.image_spec import ImageSpec, image_of
 from edge_infer.labels import Label, labels_of
 from edge_infer.limits import Limits
 from edge_infer.strict_json import Node
@@ -40,7 +41,7 @@ _MOST_DIMENSIONS: Final = 32
 class TensorSpec(NamedTuple):
     """An input or output of the graph. shape: a number for a size that is fixed, a name for one that varies.
 
-    classes: of an output, the labels of its last dimension's places.
+    classes: of an output, the labels of its last dimension's places. image: of an input that files may be given for.
     """
 
     name: str
@@ -48,6 +49,7 @@ class TensorSpec(NamedTuple):
     shape: tuple[int | str, ...]
     description: str | None = None
     classes: tuple[Label, ...] | None = None
+    image: ImageSpec | None = None
 
 
 class State(NamedTuple):
@@ -69,6 +71,11 @@ class Interface(NamedTuple):
         """The inputs that are no states."""
         states = {state.input for state in self.states}
         return tuple(spec for spec in self.inputs if spec.name not in states)
+
+    @property
+    def images(self) -> dict[str, TensorSpec]:
+        """The inputs that are images, by name."""
+        return {spec.name: spec for spec in self.inputs if spec.image is not None}
 
 
 # --- reading ----------------------------------------------------------------------------
@@ -100,12 +107,14 @@ def _spec(node: Node, limits: Limits) -> TensorSpec:
     labels = None if classes is None else labels_of(classes, "object", limits)
     if classes is not None and labels is not None and (not shape or shape[-1] != len(labels)):
         raise classes.fail(f"as many labels as the last dimension of {list(shape)} has places, got {len(labels)}")
+    image, dtype = node.find("image"), node.get("dtype").one_of(tuple(TENSOR_TYPES))
     return TensorSpec(
         name=node.get("name").text(),
-        dtype=node.get("dtype").one_of(tuple(TENSOR_TYPES)),
+        dtype=dtype,
         shape=shape,
         description=None if description is None else text_of(description, limits.description_bytes),
         classes=labels,
+        image=None if image is None else image_of(image, dtype, shape),
     )
 
 

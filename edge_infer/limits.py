@@ -39,6 +39,8 @@ class Limits(NamedTuple):
     metrics: int = 100
     json_depth: int = 16  # nesting of objects and arrays in the metadata's JSON
     text_bytes: int = 16 * _MIB  # one line of `stream`, or one JSON argument or document
+    image_bytes: int = 64 * _MIB  # a file of an image that a model is asked with
+    image_pixels: int = 1 << 26  # height × width of one, as it is and as it is resized
     signature_bytes: int = 64 * _KIB  # NAME-VERSION.onnx.sig
     key_bytes: int = 64 * _KIB  # a file of keys, or a list of their fingerprints
     trusted_keys: int = 100  # in the folders and files of one verification

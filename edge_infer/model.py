@@ -203,10 +203,12 @@ class Model:
 
     def run(self, feeds: dict[str, Any], outputs: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
         """Tensors in, tensors out, by the names of the graph. An array is not copied; the numbers of lists are taken
-        as the input's dtype.
+        as the input's dtype. For an input that is an image also a path, a file's bytes or a PIL image (or a list of
+        images of one size), and pixels of one image without the batch (extra `images` for all but pixels).
 
         Raises:
-            InputError: the feeds are not what the manifest's interface tells; every mismatch is named.
+            InputError: the feeds are not what the manifest's interface tells; every mismatch is named. Or an image
+                cannot be decoded.
             InferenceError: onnxruntime refuses the feeds.
         """
         return _run(self._graphs, self._manifest.interface, feeds, outputs)
@@ -382,15 +384,25 @@ def _run(
         answers = whole.run(names, arrays)
     except InferenceError:  # only then is it looked at why
         wrong = [] if interface is None else tensor_mismatches(interface, arrays)
-        if wrong:
+        if not wrong or interface is None:
+            raise
+        from edge_infer.images import as_batches
+
+        whole_batches = as_batches(arrays, interface.images)
+        if tensor_mismatches(interface, whole_batches):
             raise InputError(wrong) from None
-        raise
+        answers = whole.run(names, whole_batches)
     return dict(zip(names, answers, strict=True))
 
 
 def _array(name: str, value: Any, interface: Interface | None) -> NDArray[Any]:
-    """Of lists and plain numbers, which have no types, in the input's own. Raises InputError."""
+    """Of lists and plain numbers, which have no types, in the input's own; of an image's files. Raises InputError."""
     spec = next((spec for spec in interface.inputs if spec.name == name), None) if interface else None
+    if spec is not None and spec.image is not None:
+        from edge_infer.images import images_of, is_image_source
+
+        if is_image_source(value):
+            return images_of(value, spec)
     if spec is None or not isinstance(value, list | tuple | int | float):
         return np.asarray(value)
     try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edge_infer_convert.blockers import Preflight, preflight
     from edge_infer_convert.conversion import Conversion, convert, to_onnx
+    from edge_infer_convert.deep.images import Image
     from edge_infer_convert.graph.builder import GraphBuilder
     from edge_infer_convert.operators.registry import register_converter
     from edge_infer_convert.sources import load_estimator, read_sample
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Conversion",
     "GraphBuilder",
+    "Image",
     "Preflight",
     "convert",
     "load_estimator",
@@ -33,6 +35,7 @@ __all__ = [
 _HOMES = {
     "Conversion": "conversion",
     "GraphBuilder": "graph.builder",
+    "Image": "deep.images",
     "Preflight": "blockers",
     "convert": "conversion",
     "load_estimator": "sources",

@@ -110,6 +110,8 @@ def _argument(argument: Argument) -> signatures.Parameter:
     info = typer.Argument(
         metavar=argument.metavar, help=literal(argument.help), show_default=False, autocompletion=complete
     )
+    if argument.many:
+        return _parameter(argument.name, list[str] | None, info, None, optional=True)
     return _parameter(argument.name, str, info, argument.default)
 
 

@@ -27,6 +27,15 @@ an ONNX file that somebody else exported. It is compared with the original on ca
 true answers to them, if there are any. Each variant is measured here. The best one is kept where it is smaller or
 faster than float32 and loses no more than --max-loss; the table shows all.
 
+Where an input is an image, its text says what is made of one: the height and width that the network is given, then
+any of resize=256 (the shorter edge; the middle is cut out) or resize=256x320, mean= and std= (a number, or one for each
+channel), scale=1/255, layout=NCHW or NHWC, channels=RGB, BGR or L, interpolation=bilinear or bicubic, antialias=yes or
+no. All of it becomes part of the graph, which then takes bytes, and predict takes files:
+
+  edge-infer convert animals.onnx --labels animals.txt \\
+      --inputs 'image=image[224, 224] resize=256 mean=0.5 std=0.25'
+  edge-infer predict animals-1.0.0.onnx cat.png dog.jpg --top 3
+
 The same model may be converted again and again into the same file. A file that holds another model is replaced with
 --force only.
 
@@ -63,8 +72,8 @@ DATA_HELP: Final = (
     "model was fitted on an array."
 )
 INPUTS_HELP: Final = (
-    "What a deep model is given: NAME=TYPE[SIZES] LOW..HIGH for each input, a size that varies by a name; or a .npz or "
-    ".npy file of examples. Repeatable."
+    "What a deep model is given: NAME=TYPE[SIZES] LOW..HIGH for each input, a size that varies by a name; an image as "
+    "NAME=image[HEIGHT, WIDTH] …; or a .npz or .npy file of examples. Repeatable."
 )
 PRECISION_HELP: Final = (
     "float32: differences up to 1e-5 of an answer's size. float64: up to 1e-9. auto: float32 where the worst probe row "

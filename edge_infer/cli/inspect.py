@@ -8,6 +8,7 @@ from typing import Any, Final
 from edge_infer.artifact import Artifact, read_artifact
 from edge_infer.cli.console import Grid, dumps, in_line, printable, show_grid, wrapped, write
 from edge_infer.cli.model_file import model_file
+from edge_infer.image_spec import told as image_told
 from edge_infer.interface import Interface, shown
 from edge_infer.manifest import Column, Label, Metric, Output
 from edge_infer.quantization import Quantization, described
@@ -64,7 +65,13 @@ def as_object(artifact: Artifact) -> dict[str, Any]:
 
 
 def _interface_object(interface: Interface) -> dict[str, Any]:
-    return {name: [item._asdict() for item in getattr(interface, name)] for name in interface._fields}
+    return {name: [_plain(item) for item in getattr(interface, name)] for name in interface._fields}
+
+
+def _plain(item: Any) -> dict[str, Any]:
+    """A tuple with names as an object, and those in it."""
+    fields = item._asdict().items()
+    return {name: _plain(value) if hasattr(value, "_asdict") else value for name, value in fields}
 
 
 def _column_object(column: Column) -> dict[str, Any]:
@@ -118,6 +125,8 @@ def _interface(interface: Interface) -> None:
             line = f"{in_line(spec.name)}: {shown(spec)}"
             if word == "input" and spec.name in states:
                 line += f"; a state: the next call is fed {in_line(states[spec.name])}"
+            if spec.image is not None:
+                line += f"; {image_told(spec.image)}"
             if spec.classes is not None:
                 line += f"; {len(spec.classes)} classes: {_labels(spec.classes, 200)}"
             if spec.description is not None:

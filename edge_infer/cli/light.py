@@ -13,11 +13,15 @@ from edge_infer.cli.options import HOT, Command, Option
 __all__ = ["Call", "parse"]
 
 
+#: Of an option or argument.
+Value = str | bool | tuple[str, ...] | None
+
+
 class Call(NamedTuple):
     """A command and the values of its parameters by name."""
 
     command: Command
-    values: dict[str, str | bool | None]
+    values: dict[str, Value]
 
 
 class _NotPlain(Exception):
@@ -35,11 +39,9 @@ def parse(args: list[str]) -> Call | None:
         return None
 
 
-def _values(command: Command, args: list[str]) -> dict[str, str | bool | None]:
+def _values(command: Command, args: list[str]) -> dict[str, Value]:
     flags = {flag: option for option in command.options for flag in option.flags}
-    values: dict[str, str | bool | None] = {
-        option.name: False if option.kind == "flag" else None for option in command.options
-    }
+    values: dict[str, Value] = {option.name: False if option.kind == "flag" else None for option in command.options}
     positional: list[str] = []
     rest = list(reversed(args))
     while rest:
@@ -80,19 +82,22 @@ def _value(option: Option, attached: str | None, rest: list[str]) -> str | bool:
     return rest.pop()
 
 
-def _check_choices(command: Command, values: dict[str, str | bool | None]) -> None:
+def _check_choices(command: Command, values: dict[str, Value]) -> None:
     for option in command.options:
         value = values[option.name]
         if option.choices and value is not None and value not in option.choices:
             raise _NotPlain
 
 
-def _arguments(command: Command, given: list[str]) -> dict[str, str | None]:
-    required = sum(argument.default is None for argument in command.arguments)
-    if not required <= len(given) <= len(command.arguments):
+def _arguments(command: Command, given: list[str]) -> dict[str, Value]:
+    single = [argument for argument in command.arguments if not argument.many]
+    many = [argument.name for argument in command.arguments if argument.many]
+    required = sum(argument.default is None for argument in single)
+    if len(given) < required or (len(given) > len(single) and not many):
         raise _NotPlain
-    defaults = [argument.default for argument in command.arguments[len(given) :]]
-    return dict(zip((argument.name for argument in command.arguments), [*given, *defaults], strict=True))
+    defaults = [argument.default for argument in single[len(given) :]]
+    found = zip((argument.name for argument in single), [*given[: len(single)], *defaults], strict=True)
+    return {**dict(found), **{name: tuple(given[len(single) :]) for name in many}}
 
 
 def run_call(call: Call) -> int:

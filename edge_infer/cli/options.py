@@ -12,12 +12,13 @@ __all__ = ["DOCTOR", "HOT", "PREDICT", "STREAM", "Argument", "Command", "Option"
 
 
 class Argument(NamedTuple):
-    """A positional argument; one with a default may be left out."""
+    """A positional argument; one with a default may be left out. many: the last one, any number of them."""
 
     name: str
     metavar: str
     help: str
     default: str | None = None
+    many: bool = False
 
 
 class Option(NamedTuple):
@@ -91,10 +92,14 @@ With --method all the object has a field for each method: {"predict": …, "pred
 
 A deep model takes tensors by name: INPUT is an object of nested lists, a .npz file, or, where it has
 one input, nested lists or a .npy file. The answer is an object of its outputs by name; with --top a
-line for each of the best classes.""",
+line for each of the best classes. Where its input is an image, INPUT may be a PNG, JPEG, WebP, BMP or GIF
+file, or several of them:
+
+  edge-infer predict animals.onnx cat.png dog.jpg --top 3""",
     arguments=(
         _MODEL,
         Argument("data", "INPUT", "JSON text, a file, or - for standard input.", default="-"),
+        Argument("more", "MORE", "Further files of images, for models that take images.", default="", many=True),
     ),
     options=(
         Option(

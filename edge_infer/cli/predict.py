@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from edge_infer.cli.answering import answer, chosen_methods, chosen_monitor, default_methods
@@ -26,6 +27,7 @@ def run(
     *,
     model: str,
     data: str,
+    more: Sequence[str] = (),
     method: str | None,
     top: str | None,
     json: bool,
@@ -34,11 +36,13 @@ def run(
     monitor: str | None,
 ) -> int:
     """The command; its exit code."""
-    check_output(output, model, data)
+    check_output(output, model, data, *more)
     count = None if top is None else _count(top)
     with load(model, identity=identity, monitor=chosen_monitor(monitor)) as loaded:
         if loaded.manifest.interface is not None:
-            return _tensors(loaded, loaded.manifest.interface, data, method, count, output, json=json)
+            return _tensors(loaded, loaded.manifest.interface, (data, *more), method, count, output, json=json)
+        if more:
+            raise UsageError("INPUT: this model takes one file or text; `edge-infer batch` scores many files")
         if count is not None:
             raise UsageError("--top: this model answers by methods; --method predict_proba gives all classes")
         methods = chosen_methods(loaded, method)
@@ -66,7 +70,7 @@ def _count(top: str) -> int:
 def _tensors(
     model: Model,
     interface: Interface,
-    data: str,
+    data: Sequence[str],
     method: str | None,
     top: int | None,
     output: str | None,

@@ -62,6 +62,7 @@ _EXTRAS = {
     "convert": ("onnx", "pandas", "sklearn", "skl2onnx"),
     "skops": ("skops",),
     "boosters": ("catboost", "lightgbm", "xgboost"),
+    "images": ("PIL",),
     "secure": ("cryptography", "pyrage"),
     "update": ("cryptography", "tuf"),
 }

@@ -52,6 +52,12 @@ def _interface(old: Interface, new: Interface) -> Iterator[Change]:
                 yield Change(BREAKING, f"the {what} {name!r} is {shown(wanted[name])}, was {shown(known[name])}")
             elif known[name].classes != wanted[name].classes:
                 yield Change(BREAKING, f"the {what} {name!r} has other classes")
+            elif (
+                known[name].image is not None and wanted[name].image is None
+            ):  # what else is done to it, no caller sees
+                yield Change(BREAKING, f"the {what} {name!r} is no image any more, so that it takes no files")
+            elif known[name].image is None and wanted[name].image is not None:
+                yield Change(WIDENING, f"the {what} {name!r} takes files of images too")
     if old.states != new.states:
         yield Change(BREAKING, "other states go from call to call")
 

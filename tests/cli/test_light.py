@@ -21,7 +21,8 @@ def by_typer(args: list[str]) -> dict[str, Any] | None:
     command = group.commands[args[0]]
     try:
         with command.make_context(args[0], list(args[1:])) as context:
-            return dict(context.params)
+            found = dict(context.params)
+            return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
     except (typer.Exit, _click.ClickException):
         return None
 
@@ -45,6 +46,7 @@ TABLE = [
     ["predict"],
     ["predict", "--help"],
     ["predict", "m.onnx", "a", "b"],
+    ["predict", "m.onnx", "a.png", "--top", "3", "b.png", "--", "-c.png"],
     ["predict", "m.onnx", "--nope"],
     ["predict", "m.onnx", "--jso"],
     ["predict", "m.onnx", "--json=yes"],

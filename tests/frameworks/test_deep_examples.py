@@ -58,3 +58,11 @@ def test_quantized_digits_are_small_and_lose_little_or_are_not_kept(tmp_path: Pa
     else:
         assert float(kept[2]) <= 0.5
         assert float(share[1]) <= 0.35
+
+
+def test_files_of_images_in_pytorch(tmp_path: Path) -> None:
+    """The command line gives what the library gives."""
+    lines = told("torch_images.py", tmp_path, "torch").splitlines()
+    assert "1,013 examples" in lines[0] or "1,016 examples" in lines[0]
+    assert {"seven.png: 7", "four.png: 4"} <= set(lines)
+    assert [lines[lines.index(file) + 1].split()[0] for file in ("seven.png", "four.png")] == ["7", "4"]

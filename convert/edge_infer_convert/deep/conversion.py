@@ -34,6 +34,8 @@ from edge_infer.tensor_goldens import GoldenCase, Kept, TensorGoldens, render_te
 from edge_infer.verification import verify
 from edge_infer_convert.card import read_card
 from edge_infer_convert.deep.cleaning import cleaned
+from edge_infer_convert.deep.image_graph import OPSET as IMAGE_OPSET
+from edge_infer_convert.deep.image_graph import prepared_feeds, prepend_images, whole_inputs
 from edge_infer_convert.deep.inputs import Call, TensorInput, calls_of
 from edge_infer_convert.deep.parity import Compared, TensorParity, compare_tensors
 from edge_infer_convert.deep.places import not_running
@@ -74,19 +76,26 @@ def convert_tensors(
     clock, shrinking = Clock(progress), shrinking or Shrinking()
     asked = _asked(shrinking)
     with clock.stage("inputs", original.described):
-        told = original.inputs(inputs)
+        network = original.inputs(inputs)
+        told = whole_inputs(network)
         sample = None if asked is None else asked.sample(told)
     with clock.stage("convert", f"{len(told)} input{'s' if len(told) != 1 else ''}"):
-        exported = original.export(told)
+        exported = original.export(network)
         slim = _simplified(exported) if shrinking.simplify else exported
-        graph = cleaned(slim, [each.spec for each in told], opset, target)
+        graph = cleaned(slim, [each.spec for each in network], _opset(slim, network, opset), target)
+        prepend_images(graph, {each.name: each.spec for each in told if each.spec.image is not None})
         _check_size(graph)
         try:
             model = Model(parse_artifact(graph.SerializeToString()), SessionOptions())
         except (ArtifactError, RuntimeFitError) as error:
             raise not_running(exported, error) from error
     with clock.stage("probe", f"against {original.framework}"):
-        parity = compare_tensors(_calls(told, states), original.answer, lambda feeds: model.run(dict(feeds)))
+        images = {each.name: each.image for each in network if each.image is not None}
+        parity = compare_tensors(
+            _calls(told, states),
+            lambda feeds: original.answer(prepared_feeds(feeds, images)),
+            lambda feeds: model.run(dict(feeds)),
+        )
     with clock.stage("package", f"{name} {version}"):
         manifest = _manifest(original, graph, _interface(told, graph, parity, labels, states), name, version, release)
         manifest = manifest if card is None else _with_card(manifest, card)
@@ -174,6 +183,16 @@ def _calls(told: Sequence[TensorInput], states: Mapping[str, str] | None) -> Ite
     if unknown:
         raise UsageError(f"states: expected input → output, got {unknown[0]!r:.80}, which is no input")
     return calls_of(told)
+
+
+def _opset(exported: ModelProto, told: Sequence[TensorInput], asked: int | None) -> int | None:
+    """What the graph is brought to; None: nothing. Raises UsageError where images cannot be at the one asked for."""
+    if all(each.image is None for each in told):
+        return asked
+    if asked is not None and asked < IMAGE_OPSET:
+        raise UsageError(f"opset: images need at least {IMAGE_OPSET}, whose Resize has antialias; got {asked}")
+    own = next((entry.version for entry in exported.opset_import if not entry.domain), 0)
+    return IMAGE_OPSET if asked is None and own < IMAGE_OPSET else asked
 
 
 def _check_size(graph: ModelProto) -> None:

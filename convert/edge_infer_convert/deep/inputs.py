@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_infer.errors import SchemaError, UsageError
+from edge_infer.image_spec import ImageSpec
 from edge_infer.interface import TENSOR_TYPES, TensorSpec
 from edge_infer.tensor_goldens import Recipe
+from edge_infer_convert.deep.images import Image, image_of_text, image_spec, is_image_text, network_spec, pixel_range
 
 __all__ = ["BATCH", "Call", "TensorInput", "calls_of", "given_inputs", "recipes_of", "spec_of", "usual_range"]
 
@@ -30,13 +32,16 @@ _SIZE: Final = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)(?:\s*=\s*(?P<size
 
 
 class TensorInput(NamedTuple):
-    """low, high: the range that values lie in. sizes: one that each name may stand for. example: what was given."""
+    """low, high: the range that values lie in. sizes: one that each name may stand for, or several in turn. example:
+    what was given. image: what is made of images before; the rest is of the tensor that the network is given then."""
 
     spec: TensorSpec
     low: float
     high: float
-    sizes: Mapping[str, int] = {}
+    sizes: Mapping[str, int | tuple[int, ...]] = {}
     example: NDArray[Any] | None = None
+    image: ImageSpec | None = None
+    pictures: NDArray[Any] | None = None  # examples of the image
 
     @property
     def name(self) -> str:
@@ -118,6 +123,10 @@ def given_inputs(inputs: Any, names: Sequence[str]) -> list[TensorInput]:
 def _given(name: str, value: Any) -> TensorInput:
     if isinstance(value, TensorInput):
         return value
+    if isinstance(value, str) and is_image_text(value):
+        value = image_of_text(name, value)
+    if isinstance(value, Image):
+        return _image_of(name, value)
     if isinstance(value, str):
         return spec_of(name, value)
     array = value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)  # a torch.Tensor
@@ -134,6 +143,17 @@ def _given(name: str, value: Any) -> TensorInput:
     return TensorInput(TensorSpec(name, array.dtype.name, shape), low, high, {}, array)
 
 
+def _image_of(name: str, image: Image) -> TensorInput:
+    spec = image_spec(name, image)
+    pictures = None if image.examples is None else np.asarray(image.examples)
+    if pictures is not None and (pictures.dtype != np.uint8 or pictures.ndim != 4 or not pictures.size):
+        raise UsageError(
+            f"input {name!r}: examples: expected images uint8 [count, height, width, channels], got {pictures.dtype} "
+            f"{list(pictures.shape)}"
+        )
+    return TensorInput(network_spec(name, spec, BATCH), *pixel_range(spec), image=spec, pictures=pictures)
+
+
 # --- calls ------------------------------------------------------------------------------
 
 
@@ -144,7 +164,7 @@ def calls_of(inputs: Sequence[TensorInput], most_given: int = 1000) -> Iterator[
         SchemaError: an input that numbers cannot be made up for.
     """
     for seed, batch in enumerate(_BATCHES):
-        recipes = recipes_of(inputs, {BATCH: batch}, 1000 * seed)
+        recipes = recipes_of(inputs, {BATCH: batch}, 1000 * seed, turn=seed)
         yield Call("made", {name: recipe.made() for name, recipe in recipes.items()}, recipes)
         if not any(BATCH in each.spec.shape for each in inputs) and seed == 2:
             break
@@ -152,10 +172,16 @@ def calls_of(inputs: Sequence[TensorInput], most_given: int = 1000) -> Iterator[
         yield from _given_calls(inputs, most_given)
 
 
-def recipes_of(inputs: Sequence[TensorInput], sizes: Mapping[str, int], seed: int) -> dict[str, Recipe]:
-    """A call that is made up, by input. sizes: of names, before those that the inputs tell. Raises SchemaError."""
-    told = {**sizes, **{name: size for each in inputs for name, size in each.sizes.items()}}
+def recipes_of(inputs: Sequence[TensorInput], sizes: Mapping[str, int], seed: int, turn: int = 0) -> dict[str, Recipe]:
+    """A call that is made up, by input. sizes: of names, before those that the inputs tell, of which several take
+    turns. Raises SchemaError."""
+    own = {name: size for each in inputs for name, size in each.sizes.items()}
+    told = {**sizes, **{name: _in_turn(size, turn) for name, size in own.items()}}
     return {each.name: _recipe(each, told, seed + place) for place, each in enumerate(inputs)}
+
+
+def _in_turn(size: int | tuple[int, ...], turn: int) -> int:
+    return size if isinstance(size, int) else size[turn % len(size)]
 
 
 def _recipe(each: TensorInput, sizes: Mapping[str, int], seed: int) -> Recipe:

@@ -22,7 +22,7 @@ from edge_infer.manifest import parse_manifest, render_manifest
 from edge_infer.store.gate import check_health
 from edge_infer.store.schemas import compare
 from edge_infer.verification import verify
-from edge_infer_convert import Conversion, convert
+from edge_infer_convert import Conversion, Image, convert
 from edge_infer_convert.quantize.variants import VARIANTS
 from tests.deep.graphs import classifier, clusters, convnet, embedding
 
@@ -268,3 +268,17 @@ def test_variants_are_held_against_a_target_too() -> None:
     made = quantized("int8-static", target="1.17", max_loss=5)
     assert made.manifest.quantization is not None
     assert made.manifest.needs.onnxruntime in ("1.16", "1.17")
+
+
+def test_images_are_prepared_before_what_is_quantized() -> None:
+    """Examples are bytes, as the graph takes them; the nodes that prepare them come first."""
+    pictures = np.random.default_rng(0).integers(0, 256, (80, 8, 8, 1), dtype=np.uint8)
+    image = Image(size=(8, 8), channels="L", examples=pictures)
+    made = convert(convnet(), inputs={"image": image}, quantize="int8-static", max_loss=20, name="pictures")
+    assert made.manifest.quantization is not None
+    assert made.manifest.quantization.calibration == 40
+    model = edge_infer.load(made.data)
+    got = model.run({"image": pictures})["scores"]
+    plain = edge_infer.load(convert(convnet(), inputs={"image": image}, name="pictures").data)
+    wanted = plain.run({"image": pictures})["scores"]
+    assert 0 < np.abs(got - wanted).max() < 0.2 * np.abs(wanted).max()
