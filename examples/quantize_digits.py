@@ -1,6 +1,6 @@
 """A convolutional network in PyTorch, trained on handwritten digits and quantized: every variant measured, one kept.
 
-python examples/quantize_digits.py     (writes small-digits-1.0.0.onnx to the current folder; needs edge-infer[torch,quantize])
+python examples/quantize_digits.py     (writes small-digits-1.0.0.onnx here; needs edge-infer[torch,quantize])
 """
 
 from __future__ import annotations

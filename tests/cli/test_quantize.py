@@ -68,7 +68,10 @@ def test_json_has_the_table(run: Run, folder: Path) -> None:
         (("--quantize", "int9"), "quantize: expected one or more of"),
         (("--calibration", "points.npz"), "calibration: of no use without quantize"),
         (("--quantize", "int8", "--calibration", "net.onnx"), "--calibration: expected a file of arrays"),
-        (("--quantize", "int8", "--calibration", "points.npz", "--targets", "two.npz"), "--targets: expected one array"),
+        (
+            ("--quantize", "int8", "--calibration", "points.npz", "--targets", "two.npz"),
+            "--targets: expected one array",
+        ),
         (("--quantize", "int8", "--calibration", "points.npz", "--max-loss", "101"), "max_loss: expected"),
         (("--quantize", "int8", "--calibration", "absent.npz"), "absent.npz"),
     ],
