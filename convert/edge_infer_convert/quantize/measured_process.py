@@ -15,14 +15,16 @@ from edge_infer.model import Model
 from edge_infer.options import SessionOptions
 from edge_infer.tensor_goldens import Recipe
 
+_MOMENTS = 4  # whatever else the machine does comes and goes: the quietest counts
+
 
 def main() -> None:
     """Raises what loading and running raise."""
     seconds, recipes = float(sys.argv[1]), json.loads(sys.argv[2])
     feeds = {name: Recipe(**{**told, "shape": tuple(told["shape"])}).made() for name, told in recipes.items()}
     model = Model(parse_artifact(sys.stdin.buffer.read()), SessionOptions())
-    latency = measured(model.run, [feeds], seconds)
-    print(json.dumps({"p50": latency.p50, "peak": most_resident_bytes()}), flush=True)
+    medians = [measured(model.run, [feeds], seconds / _MOMENTS).p50 for _ in range(_MOMENTS)]
+    print(json.dumps({"p50": min(medians), "peak": most_resident_bytes()}), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ _PATIENCE: Final = 600.0  # seconds, for the whole process
 
 
 class Measured(NamedTuple):
-    """p50: seconds of a call, one thread. peak: the most bytes that the process held; None where nothing tells."""
+    """p50: seconds of a call on one thread, the median of the quietest of four moments. peak: the most bytes that the
+    process held; None where nothing tells."""
 
     p50: float
     peak: int | None
