@@ -5,6 +5,9 @@ Each is converted from the file in the package's wheel. What the package does be
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -77,6 +80,35 @@ def test_silero_vad_hears_the_same_piece_by_piece() -> None:
     assert len(heard) == 125
     np.testing.assert_allclose(heard, wanted, rtol=0, atol=1e-6)
     assert max(heard) - min(heard) > 0.1, "it tells the parts apart"
+
+
+def test_silero_vad_hears_the_same_in_a_file(tmp_path: Path) -> None:
+    """A frame is 512 samples behind the last 64 of the one before: the package keeps these itself."""
+    silero = pytest.importorskip("silero_vad", reason="silero-vad is not installed: make frameworks brings it")
+    soundfile = pytest.importorskip("soundfile", reason="soundfile is not installed: make frameworks brings it")
+    import torch
+
+    theirs = silero.load_silero_vad(onnx=True)
+    path = Path(silero.__file__).parent / "data" / "silero_vad.onnx"
+    convert(
+        load_estimator(path),
+        inputs={
+            "input": "audio[576] rate=16000 step=512",
+            "state": "float32[2, batch, 128]",
+            "sr": "int64[] 16000..16000",
+        },
+        states={"state": "stateN"},
+        name="vad",
+        output=tmp_path / "vad.onnx",
+    )
+    soundfile.write(tmp_path / "speech.wav", speech()[: RATE * 4 // 512 * 512], RATE, subtype="PCM_16")
+    given, _ = soundfile.read(tmp_path / "speech.wav", dtype="float32")
+    wanted = [theirs(torch.from_numpy(piece.copy()), RATE).item() for piece in given.reshape(-1, 512)]
+    command = [sys.executable, "-m", "edge_infer.cli", "predict", "vad.onnx", '{"input": "speech.wav", "sr": 16000}']
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=300, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    heard = [json.loads(line)["outputs"]["output"][0][0] for line in done.stdout.splitlines()]
+    np.testing.assert_allclose(heard, wanted, rtol=0, atol=1e-6)
 
 
 # --- magika: what kind of file is that? -------------------------------------------------
