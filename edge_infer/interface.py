@@ -14,6 +14,7 @@ from edge_infer.errors import FormatError, Mismatch
 from edge_infer.image_spec import ImageSpec, image_of
 from edge_infer.labels import Label, labels_of
 from edge_infer.limits import Limits
+from edge_infer.sounds import AudioSpec, audio_of
 from edge_infer.strict_json import Node
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class TensorSpec(NamedTuple):
     description: str | None = None
     classes: tuple[Label, ...] | None = None
     image: ImageSpec | None = None
+    audio: AudioSpec | None = None  # likewise of sound
 
 
 class State(NamedTuple):
@@ -107,7 +109,7 @@ def _spec(node: Node, limits: Limits) -> TensorSpec:
     labels = None if classes is None else labels_of(classes, "object", limits)
     if classes is not None and labels is not None and (not shape or shape[-1] != len(labels)):
         raise classes.fail(f"as many labels as the last dimension of {list(shape)} has places, got {len(labels)}")
-    image, dtype = node.find("image"), node.get("dtype").one_of(tuple(TENSOR_TYPES))
+    image, audio, dtype = node.find("image"), node.find("audio"), node.get("dtype").one_of(tuple(TENSOR_TYPES))
     return TensorSpec(
         name=node.get("name").text(),
         dtype=dtype,
@@ -115,6 +117,7 @@ def _spec(node: Node, limits: Limits) -> TensorSpec:
         description=None if description is None else text_of(description, limits.description_bytes),
         classes=labels,
         image=None if image is None else image_of(image, dtype, shape),
+        audio=None if audio is None else audio_of(audio, dtype, shape),
     )
 
 

@@ -41,6 +41,8 @@ class Limits(NamedTuple):
     text_bytes: int = 16 * _MIB  # one line of `stream`, or one JSON argument or document
     image_bytes: int = 64 * _MIB  # a file of an image that a model is asked with
     image_pixels: int = 1 << 26  # height × width of one, as it is and as it is resized
+    audio_bytes: int = 256 * _MIB  # a file of sound that a model is asked with
+    audio_samples: int = 1 << 28  # of all channels of one
     signature_bytes: int = 64 * _KIB  # NAME-VERSION.onnx.sig
     key_bytes: int = 64 * _KIB  # a file of keys, or a list of their fingerprints
     trusted_keys: int = 100  # in the folders and files of one verification

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edge_infer_convert.blockers import Preflight, preflight
     from edge_infer_convert.conversion import Conversion, convert, to_onnx
+    from edge_infer_convert.deep.audio import Audio
     from edge_infer_convert.deep.images import Image
     from edge_infer_convert.graph.builder import GraphBuilder
     from edge_infer_convert.operators.registry import register_converter
     from edge_infer_convert.sources import load_estimator, read_sample
 
 __all__ = [
+    "Audio",
     "Conversion",
     "GraphBuilder",
     "Image",
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Audio": "deep.audio",
     "Conversion": "conversion",
     "GraphBuilder": "graph.builder",
     "Image": "deep.images",

@@ -36,6 +36,8 @@ no. All of it becomes part of the graph, which then takes bytes, and predict tak
       --inputs 'image=image[224, 224] resize=256 mean=0.5 std=0.25'
   edge-infer predict animals-1.0.0.onnx cat.png dog.jpg --top 3
 
+Sound is told as audio[512] rate=16000: frames of so many samples; with step=480 they overlap. predict then takes a WAV.
+
 The same model may be converted again and again into the same file. A file that holds another model is replaced with
 --force only.
 

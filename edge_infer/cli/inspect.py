@@ -12,6 +12,7 @@ from edge_infer.image_spec import told as image_told
 from edge_infer.interface import Interface, shown
 from edge_infer.manifest import Column, Label, Metric, Output
 from edge_infer.quantization import Quantization, described
+from edge_infer.sounds import told as sound_told
 
 __all__ = ["as_object", "describe_parity", "run"]
 
@@ -127,6 +128,8 @@ def _interface(interface: Interface) -> None:
                 line += f"; a state: the next call is fed {in_line(states[spec.name])}"
             if spec.image is not None:
                 line += f"; {image_told(spec.image)}"
+            if spec.audio is not None:
+                line += f"; {sound_told(spec.audio)}"
             if spec.classes is not None:
                 line += f"; {len(spec.classes)} classes: {_labels(spec.classes, 200)}"
             if spec.description is not None:

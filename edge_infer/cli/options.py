@@ -95,7 +95,10 @@ one input, nested lists or a .npy file. The answer is an object of its outputs b
 line for each of the best classes. Where its input is an image, INPUT may be a PNG, JPEG, WebP, BMP or GIF
 file, or several of them:
 
-  edge-infer predict animals.onnx cat.png dog.jpg --top 3""",
+  edge-infer predict animals.onnx cat.png dog.jpg --top 3
+
+Where it is sound, a WAV, FLAC or OGG file gets an answer a frame: a line with the second that it
+begins at. A model with states keeps them from frame to frame.""",
     arguments=(
         _MODEL,
         Argument("data", "INPUT", "JSON text, a file, or - for standard input.", default="-"),

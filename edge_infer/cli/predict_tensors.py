@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edge_infer.cli.array_file import ARRAY_FILES, read_arrays
 from edge_infer.cli.console import dumps, in_line
 from edge_infer.cli.documents import parse_json
+from edge_infer.cli.predict_sounds import run_sound, sound_of
 from edge_infer.errors import InputError, Mismatch, UsageError
 from edge_infer.images import IMAGE_FILES, images_of, is_encoded, is_image_source
 from edge_infer.interface import Interface, TensorSpec, shown, tensor_mismatches, tensor_of
@@ -27,6 +28,10 @@ def run_tensors(model: Model, interface: Interface, data: Sequence[str], *, top:
     ranked = None if top is None else _ranked(interface)
     if len(data) > 1:
         _check_files(data, interface)
+    sound = sound_of(data[0], interface)
+    if sound is not None:
+        best_of = None if ranked is None or top is None else lambda found: _best(found[ranked.name], ranked, top)
+        return run_sound(model, interface, sound, best_of, json=json)
     answers = [_answer(model, interface, each) for each in data]
     if ranked is None or top is None:
         return _objects([{name: array.tolist() for name, array in each.items()} for each in answers], data, "outputs")

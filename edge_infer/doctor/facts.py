@@ -63,6 +63,7 @@ _EXTRAS = {
     "skops": ("skops",),
     "boosters": ("catboost", "lightgbm", "xgboost"),
     "images": ("PIL",),
+    "audio": ("soundfile",),
     "secure": ("cryptography", "pyrage"),
     "update": ("cryptography", "tuf"),
 }

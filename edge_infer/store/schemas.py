@@ -58,6 +58,10 @@ def _interface(old: Interface, new: Interface) -> Iterator[Change]:
                 yield Change(BREAKING, f"the {what} {name!r} is no image any more, so that it takes no files")
             elif known[name].image is None and wanted[name].image is not None:
                 yield Change(WIDENING, f"the {what} {name!r} takes files of images too")
+    sounds = {spec.name: spec.audio for spec in old.inputs if spec.audio is not None}
+    for name, audio in sounds.items():
+        if any(spec.name == name and spec.audio != audio for spec in new.inputs):
+            yield Change(BREAKING, f"the input {name!r} takes other sound: its rate or step changed, or it takes none")
     if old.states != new.states:
         yield Change(BREAKING, "other states go from call to call")
 

@@ -38,7 +38,7 @@ def test_files_of_pytorch_on_the_command_line(tmp_path: Path) -> None:
 
 
 def test_a_voice_detector_that_somebody_else_exported(tmp_path: Path) -> None:
-    text = told("voices.py", tmp_path, "silero_vad")
+    text = told("voices.py", tmp_path, "silero_vad", "soundfile")
     assert text.count(" s  0.") == 4
     assert "examples in 8 calls equal" in text
 

@@ -17,6 +17,7 @@ from edge_infer.errors import SchemaError, UsageError
 from edge_infer.image_spec import ImageSpec
 from edge_infer.interface import TENSOR_TYPES, TensorSpec
 from edge_infer.tensor_goldens import Recipe
+from edge_infer_convert.deep.audio import Audio, audio_input, audio_of_text, is_audio_text
 from edge_infer_convert.deep.images import Image, image_of_text, image_spec, is_image_text, network_spec, pixel_range
 
 __all__ = ["BATCH", "Call", "TensorInput", "calls_of", "given_inputs", "recipes_of", "spec_of", "usual_range"]
@@ -127,6 +128,10 @@ def _given(name: str, value: Any) -> TensorInput:
         value = image_of_text(name, value)
     if isinstance(value, Image):
         return _image_of(name, value)
+    if isinstance(value, str) and is_audio_text(value):
+        value = audio_of_text(name, value)
+    if isinstance(value, Audio):
+        return TensorInput(audio_input(name, value, BATCH), -1.0, 1.0)
     if isinstance(value, str):
         return spec_of(name, value)
     array = value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)  # a torch.Tensor

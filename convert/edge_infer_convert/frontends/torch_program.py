@@ -275,7 +275,7 @@ def _held_against(given: TensorInput, own: TensorInput) -> TensorSpec:
             f"input {given.name!r}: the program takes {own.spec.dtype} {list(own.spec.shape)}, got {given.spec.dtype} "
             f"{list(shape)}"
         )
-    return own.spec
+    return own.spec._replace(audio=given.spec.audio)
 
 
 @contextlib.contextmanager
