@@ -89,7 +89,7 @@ class Original:
     def refusal(self, method: str) -> str | None:
         """What the original itself says when it is asked; None where it answers."""
         try:
-            self.answer(method, [self.typical_row()])
+            self.typical_answer(method)
         except (NotImplementedError, ValueError, AttributeError) as error:
             return f"the original itself raises {type(error).__name__}: {str(error)[:200]}"
         return None

@@ -263,10 +263,10 @@ def _steady(original: Original, low: list[Row], high: list[Row]) -> NDArray[np.b
     """Where the original's numbers do not jump between two neighbouring rows, as they do behind a vote or a tree."""
     steady = np.ones(len(low), bool)
     for method in original.answering_methods():
-        a, b = (original.answer(method, rows) for rows in (low, high))
-        for one, other in zip(*(x if isinstance(x, list) else [x] for x in (a, b)), strict=True):
-            if one.dtype.kind == "f":
-                close = np.isclose(one, other, rtol=_JUMP, atol=_JUMP, equal_nan=True)
+        answer = original.answer(method, [*low, *high])
+        for part in answer if isinstance(answer, list) else [answer]:
+            if part.dtype.kind == "f":
+                close = np.isclose(part[: len(low)], part[len(low) :], rtol=_JUMP, atol=_JUMP, equal_nan=True)
                 steady &= close.reshape(len(low), -1).all(axis=1)
     return steady
 
