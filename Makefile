@@ -17,7 +17,7 @@ SPAN_TESTS := tests/compat tests/encryption tests/signing tests/runtime/test_spl
     $(addprefix tests/update/test_,publish.py update.py) \
     $(addprefix tests/convert/test_,differential.py gate.py schema.py structural_proof.py)
 GOLDEN_TESTS = $(shell grep -rl --include='test_*.py' update_goldens tests)
-PIP_QUIET := -qq --disable-pip-version-check --no-input
+PIP_QUIET := -qq --disable-pip-version-check --no-input $(if $(CI),--no-compile)
 
 # When PYTHON is not given and python3 is too old, one of these serves.
 ifeq ($(origin PYTHON),file)
@@ -54,7 +54,7 @@ demo: $(STAMP) ## Train, convert, prove and run a small model
 	@$(BIN)/edge-infer demo
 
 test: $(STAMP) ## Run all tests
-	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP) ## Check format, lint and types
 	@failed=0; \

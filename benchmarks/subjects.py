@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -51,12 +52,31 @@ def prepare(name: str, title: str, fitted: tuple[Any, pd.DataFrame], folder: Pat
     return Subject(title, estimator, path, frame)
 
 
+def _once(make: Callable[[Path], Subject]) -> Callable[[Path], Subject]:
+    """Fitted and converted once, since several parts measure the same model; the file is in the folder of each."""
+    made: list[tuple[Subject, bytes]] = []
+
+    @wraps(make)
+    def subject(folder: Path) -> Subject:
+        if not made:
+            first = make(folder)
+            made.append((first, first.path.read_bytes()))
+        kept, data = made[0]
+        path = folder / kept.path.name
+        path.write_bytes(data)
+        return kept._replace(path=path)
+
+    return subject
+
+
+@_once
 def penguins(folder: Path) -> Subject:
     """Impute, scale, encode, logistic regression: 4 numbers and 2 texts with gaps."""
     pipeline, X, _ = train()
     return prepare("penguins", "6 mixed columns + LR", (pipeline, X), folder)
 
 
+@_once
 def linear(folder: Path) -> Subject:
     """Scale, logistic regression: 30 numbers."""
     X, y = load_breast_cancer(return_X_y=True, as_frame=True)
@@ -64,6 +84,7 @@ def linear(folder: Path) -> Subject:
     return prepare("linear", "scaler + LR, 30 numbers", (model, X), folder)
 
 
+@_once
 def forest(folder: Path) -> Subject:
     """100 trees on 30 numbers."""
     X, y = load_breast_cancer(return_X_y=True, as_frame=True)
@@ -84,16 +105,19 @@ def _mixed(name: str, title: str, final: Any, folder: Path, *, dense: bool = Fal
     return prepare(name, title, (make_pipeline(prepared, final).fit(X, y), X), folder)
 
 
+@_once
 def mixed_linear(folder: Path) -> Subject:
     return _mixed("mixed-linear", "14 mixed columns + LR", LogisticRegression(max_iter=1000), folder)
 
 
+@_once
 def mixed_forest(folder: Path) -> Subject:
     return _mixed(
         "mixed-forest", "14 mixed columns + forest of 100", RandomForestClassifier(100, random_state=0), folder
     )
 
 
+@_once
 def mixed_boosting(folder: Path) -> Subject:
     model = GradientBoostingClassifier(random_state=0)
     return _mixed("mixed-boosting", "14 mixed columns + boosting", model, folder, dense=True)

@@ -47,7 +47,10 @@ def run(cases: Sequence[Case], settings: Settings) -> Iterator[tuple[Case, dict[
 
 
 def _load_libraries() -> None:
-    """Before the fork, so that a child starts at once; no session and no thread is made here."""
+    """Before the fork, so that a child starts at once; no session and no thread is made here.
+
+    What is known of all of Unicode is asked here too: each of the children that convert texts would ask it again.
+    """
     import onnxruntime
     import skl2onnx
     import sklearn.utils
@@ -55,8 +58,11 @@ def _load_libraries() -> None:
     import edge_infer_convert.conversion
     import matrix.documented
     import matrix.judge
+    from edge_infer_convert.text.codepoints import context_classes, folding
 
     sklearn.utils.all_estimators()
+    context_classes()
+    folding(True, None)
     del edge_infer_convert, matrix, onnxruntime, skl2onnx
 
 

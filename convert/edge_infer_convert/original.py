@@ -56,11 +56,13 @@ class Original:
         self.dtype = dtype
         self.phrases = phrases or {}
         self.flat = flat
+        self._typical: dict[str, Any] = {}
 
     def with_columns(self, columns: Sequence[Column]) -> Original:
         """The same judge for columns of which more is known; the estimator is shared."""
         twin = copy.copy(self)
         twin.columns = tuple(columns)
+        twin._typical = {}
         return twin
 
     @property
@@ -87,7 +89,7 @@ class Original:
     def refusal(self, method: str) -> str | None:
         """What the original itself says when it is asked; None where it answers."""
         try:
-            self.answer(method, [self.typical_row()])
+            self.typical_answer(method)
         except (NotImplementedError, ValueError, AttributeError) as error:
             return f"the original itself raises {type(error).__name__}: {str(error)[:200]}"
         return None
@@ -97,7 +99,7 @@ class Original:
         classes = getattr(self.estimator, "classes_", None)
         if not isinstance(classes, np.ndarray) or classes.ndim != 1:
             return None
-        answer = self.answer("predict", [self.typical_row()])
+        answer = self.typical_answer("predict")
         return classes if np.ndim(answer) == 1 and np.isin(answer, classes).all() else None  # CatBoost's raw scores
 
     def typical_row(self) -> Row:
@@ -106,6 +108,12 @@ class Original:
             self.phrases[i].typical() if i in self.phrases else _typical(column)
             for i, column in enumerate(self.columns)
         )
+
+    def typical_answer(self, method: str) -> Any:
+        """As `answer`, to a typical row given twice: what its answers look like. Asked once; not to be written to."""
+        if method not in self._typical:
+            self._typical[method] = self.answer(method, [self.typical_row()] * 2)
+        return self._typical[method]
 
     def answer(self, method: str, rows: Sequence[Row]) -> Any:
         """The original's answers: an array, dense, or a list of arrays (one for each label column)."""

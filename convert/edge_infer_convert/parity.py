@@ -143,9 +143,10 @@ def compare(model: Model, answers: Answers, precision: str, *, exact: bool = Fal
         found = _compared(method, _joined(wanted), _joined(got), in_range, forgiven, precision)
         return _with_doubt(found, doubt)
 
+    records = _records(model, probes)
     for method, wanted in expected.items():
         try:
-            got = model._answer(method, _records(model, probes))
+            got = model._answer(method, records)
         except InputError as error:
             raise ParityError(f"the converted model refuses rows that the original takes:\n{error}") from error
         found = judged(method, wanted, got)

@@ -15,7 +15,7 @@ import pytest
 
 import edge_infer
 from edge_infer import SessionOptions
-from edge_infer.bench import tuning
+from edge_infer.bench import process, tuning
 from edge_infer.cli.console import width
 from edge_infer.cli.quantities import size_text, time_text
 from edge_infer.tuned import Record, device, save
@@ -39,6 +39,12 @@ def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def one_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process, a cold start is measured once: `fresh` ones measure five, as users do."""
+    monkeypatch.setattr(process, "_STARTS", 1)
+
+
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the pickled original of the penguins, another that was fitted otherwise, and the data."""
@@ -55,8 +61,8 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def measured(*args: object) -> dict[str, Any]:
-    ran = fresh("bench", *args, *QUICK, "--json")
+def measured(*args: object, run: Run = fresh) -> dict[str, Any]:
+    ran = run("bench", *args, *QUICK, "--json")
     assert ran.code == 0, ran.err
     found: dict[str, Any] = json.loads(ran.out)
     return found
@@ -100,8 +106,8 @@ def test_help_documents_every_field_of_the_object() -> None:
 
 
 @pytest.mark.parametrize("model", ["penguins", "digits", "diabetes", "plain"])
-def test_text_fits_80_columns(model: str, plain: Path) -> None:
-    ran = fresh("bench", plain if model == "plain" else SAMPLES / f"{model}-1.0.0.onnx", *QUICK)
+def test_text_fits_80_columns(model: str, plain: Path, run: Run) -> None:
+    ran = run("bench", plain if model == "plain" else SAMPLES / f"{model}-1.0.0.onnx", *QUICK)
     assert ran.code == 0, ran.err
     assert all(width(line) <= 80 for line in ran.out.splitlines())
     for words in ("p99.9", "Rows a second", "cold start", "memory", "█"):
@@ -123,31 +129,31 @@ def test_an_ascii_terminal_gets_a_histogram_too() -> None:
     assert "\\u" not in ran.out
 
 
-def test_a_plain_file_is_given_zeros_and_says_so(plain: Path) -> None:
-    found = measured(plain)
+def test_a_plain_file_is_given_zeros_and_says_so(plain: Path, run: Run) -> None:
+    found = measured(plain, run=run)
     assert (found["method"], found["rows"]) == ("run", "zeros in the shapes of the graph's inputs")
     assert [case["rows"] for case in found["latency"]] == [1, 100, 10_000]
-    assert measured(plain, "--data", "[[1, 2], [3, 4]]")["method"] == "predict"
+    assert measured(plain, "--data", "[[1, 2], [3, 4]]", run=run)["method"] == "predict"
 
 
-def test_rows_and_method_are_the_callers(originals: Path, classifier: Path) -> None:
-    found = measured(PENGUINS, "--data", originals / "train.csv", "--method", "predict_proba")
+def test_rows_and_method_are_the_callers(originals: Path, classifier: Path, run: Run) -> None:
+    found = measured(PENGUINS, "--data", originals / "train.csv", "--method", "predict_proba", run=run)
     assert found["method"] == "predict_proba"
     assert found["rows"] == f"344 rows of {originals / 'train.csv'}"
-    assert measured(classifier, "--data", json.dumps(RECORD))["rows"] == "1 row of what --data gives"
+    assert measured(classifier, "--data", json.dumps(RECORD), run=run)["rows"] == "1 row of what --data gives"
 
 
-def test_the_record_of_this_device_is_what_is_measured() -> None:
+def test_the_record_of_this_device_is_what_is_measured(run: Run) -> None:
     options = SessionOptions(chunk_bytes=4096)
     save(Record(edge_infer.read_artifact(PENGUINS).digest, "penguins", device(), 1, 1.0, 0.5, options))
     assert measured(PENGUINS)["options"] == options._asdict()
-    assert "chunk_bytes=4096" in fresh("bench", PENGUINS, *QUICK).out
+    assert "chunk_bytes=4096" in run("bench", PENGUINS, *QUICK).out
 
 
 # --- beside the original ----------------------------------------------------------------
 
 
-def test_an_equal_original_is_measured_beside(originals: Path) -> None:
+def test_an_equal_original_is_measured_beside(originals: Path, run: Run) -> None:
     vs = ("--vs", originals / "penguins.joblib", "--trust-pickle")
     found = measured(PENGUINS, *vs, "--method", "predict_proba")["original"]
     assert found["rows_compared"] == 60
@@ -155,7 +161,7 @@ def test_an_equal_original_is_measured_beside(originals: Path) -> None:
     for case in found["latency"]:
         check_latency(case)
         assert case["ratio"] > 0
-    ran = fresh("bench", PENGUINS, *vs, "--data", originals / "train.csv", *QUICK)
+    ran = run("bench", PENGUINS, *vs, "--data", originals / "train.csv", *QUICK)
     assert "answers to 344 rows are equal" in " ".join(ran.out.split())
     assert all(width(line) <= 80 for line in ran.out.splitlines() if not line.startswith("Beside"))
     check_marks(ran.out)
@@ -173,7 +179,7 @@ def check_marks(out: str) -> None:
 
 
 def test_an_original_that_answers_otherwise_is_told_and_nothing_is_measured_or_recorded(
-    originals: Path, configuration: Path
+    originals: Path, configuration: Path, run: Run
 ) -> None:
     ran = fresh("bench", PENGUINS, "--vs", originals / "other.joblib", "--trust-pickle", "--tune", *QUICK)
     assert (ran.code, ran.out) == (1, "")
@@ -183,13 +189,13 @@ def test_an_original_that_answers_otherwise_is_told_and_nothing_is_measured_or_r
     told = [line for line in ran.err.splitlines() if "other.joblib" not in line]
     assert all(width(line) <= 80 for line in told)
     assert not configuration.exists()
-    ran = fresh("bench", PENGUINS, "--vs", originals / "other.joblib", "--trust-pickle", "-m", "predict_proba", *QUICK)
+    ran = run("bench", PENGUINS, "--vs", originals / "other.joblib", "--trust-pickle", "-m", "predict_proba", *QUICK)
     assert re.search(
         r"of its answer  the probability of '\w+'\n +original +[\d.e-]+\n +this model +[\d.e-]+\n", ran.err
     )
 
 
-def test_an_original_is_asked_without_the_columns_that_no_answer_depends_on(tmp_path: Path) -> None:
+def test_an_original_is_asked_without_the_columns_that_no_answer_depends_on(tmp_path: Path, run: Run) -> None:
     """It refuses a missing text that the converted model never looks at."""
     joblib = pytest.importorskip("joblib", reason="the extra `convert` is not installed")
     pd = pytest.importorskip("pandas", reason="the extra `convert` is not installed")
@@ -207,10 +213,9 @@ def test_an_original_is_asked_without_the_columns_that_no_answer_depends_on(tmp_
     joblib.dump(original, tmp_path / "sizes.joblib")
     frame[["size"]].to_csv(tmp_path / "rows.csv", index=False)
     vs = ("--vs", tmp_path / "sizes.joblib", "--trust-pickle")
-    assert measured(tmp_path / "sizes.onnx", *vs, "--data", tmp_path / "rows.csv")["original"]["rows_compared"] == 40
-    assert (
-        measured(tmp_path / "sizes.onnx", *vs, "--data", '{"size": 3, "note": "z"}')["original"]["rows_compared"] == 1
-    )
+    for data, rows in ((tmp_path / "rows.csv", 40), ('{"size": 3, "note": "z"}', 1)):
+        found = measured(tmp_path / "sizes.onnx", *vs, "--data", data, run=run)
+        assert found["original"]["rows_compared"] == rows
 
 
 def test_a_pickled_original_is_read_only_when_trusted(run: Run, originals: Path) -> None:

@@ -1,4 +1,4 @@
-"""`edge-infer convert --check` through the real command line."""
+"""`edge-infer convert --check` through the real command line: what people read from fresh processes."""
 
 from __future__ import annotations
 
@@ -17,23 +17,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from tests.cli.conftest import ROOT, Run
 from tests.cli.strange import Doubler, Tripler
 
-ROOT = Path(__file__).parents[2]
+_COMMAND = ("convert", "--check", "--trust-pickle")
 
 
-def _check(model: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def _check(model: Path) -> subprocess.CompletedProcess[str]:
+    """In a fresh process."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "convert")])
-    command = [
-        sys.executable,
-        "-m",
-        "edge_infer.cli.main",
-        "convert",
-        str(model),
-        "--check",
-        "--trust-pickle",
-        *options,
-    ]
+    command = [sys.executable, "-m", "edge_infer.cli.main", *_COMMAND, str(model)]
     env = os.environ | {"PYTHONPATH": path}
     return subprocess.run(command, env=env, capture_output=True, encoding="utf-8", timeout=120, check=False, cwd=ROOT)
 
@@ -57,9 +50,8 @@ def test_every_blocker_is_listed_and_the_exit_code_is_1(blocked: Path) -> None:
     assert sorted(path.name for path in blocked.parent.iterdir()) == ["m.joblib"]
 
 
-def test_blockers_are_one_json_object(blocked: Path) -> None:
-    done = _check(blocked, "--json")
-    found = json.loads(done.stdout)
+def test_blockers_are_one_json_object(blocked: Path, run: Run) -> None:
+    found = json.loads(run(*_COMMAND, blocked, "--json").out)
     assert not found["ok"]
     assert [blocker["step"] for blocker in found["blockers"]] == ["doubler", "tripler"]
     assert all(blocker["reason"] and blocker["remedy"] for blocker in found["blockers"])
@@ -75,7 +67,7 @@ def test_model_without_blockers_tells_what_a_device_needs(tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.joblib"]
 
 
-def test_what_only_the_data_tells_is_no_blocker_of_a_step(tmp_path: Path) -> None:
+def test_what_only_the_data_tells_is_no_blocker_of_a_step(tmp_path: Path, run: Run) -> None:
     """The weights of a linear model tell no range of its columns."""
     frame = pd.DataFrame({"age": np.arange(20.0), "fare": np.arange(20.0) ** 2})
     joblib.dump(LogisticRegression().fit(frame, frame["age"] > 9), tmp_path / "m.joblib")
@@ -86,8 +78,8 @@ def test_what_only_the_data_tells_is_no_blocker_of_a_step(tmp_path: Path) -> Non
     assert "convert needs --data" in done.stdout
     assert "range of: age, fare" in " ".join(done.stdout.split())
     assert "blocked" not in done.stdout
-    told = json.loads(_check(tmp_path / "m.joblib", "--json").stdout)
+    told = json.loads(run(*_COMMAND, tmp_path / "m.joblib", "--json").out)
     assert (told["ok"], told["data_needed"], told["needs"]) == (True, ["age", "fare"], None)
-    told = json.loads(_check(tmp_path / "m.joblib", "--json", "--data", str(tmp_path / "X.csv")).stdout)
+    told = json.loads(run(*_COMMAND, tmp_path / "m.joblib", "--json", "--data", tmp_path / "X.csv").out)
     assert (told["ok"], told["data_needed"]) == (True, [])
     assert told["needs"]["onnxruntime"]

@@ -1,4 +1,8 @@
-"""The store's commands, each in a fresh process, as a device's user types them."""
+"""The store's commands as a device's user types them.
+
+What must outlast a process has a fresh one for each command: a model's life, a release that gives way, encryption and
+trials. What is only told or refused is asked in this process.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edge_infer.store import Store
-from tests.cli.conftest import fresh
+from tests.cli.conftest import Run, fresh
 from tests.store.releases import ROW, answer, artifact
 
 
@@ -45,33 +49,33 @@ def test_a_models_life_on_a_device(folder: Path) -> None:
     assert (model["active"], [release["version"] for release in model["releases"]]) == ("1.1.0", ["1.1.0"])
 
 
-def test_status_tells_in_one_look_what_runs_and_what_was_refused(folder: Path) -> None:
+def test_status_tells_in_one_look_what_runs_and_what_was_refused(folder: Path, run: Run) -> None:
     for version in ("1.0.0", "1.1.0"):
-        fresh("install", f"pets-{version}.onnx")
-    refused = fresh("install", "pets-1.2.0.onnx")
+        run("install", f"pets-{version}.onnx")
+    refused = run("install", "pets-1.2.0.onnx")
     assert refused.code == 1
     assert "the column 'c' is new" in refused.err
-    shown = fresh("status", "pets").out
+    shown = run("status", "pets").out
     for words in ("pets 1.1.0", "active    since", "proven    on this machine", "before    1.0.0", "refused   1.2.0"):
         assert words in shown
     assert max(map(len, shown.splitlines())) <= 80
-    assert fresh("install", "pets-1.2.0.onnx", "--allow-breaking").code == 0
-    assert "refused" not in fresh("status", "pets").out
+    assert run("install", "pets-1.2.0.onnx", "--allow-breaking").code == 0
+    assert "refused" not in run("status", "pets").out
 
 
-def test_damage_is_shown_by_status_and_mended_by_installing_again(folder: Path) -> None:
-    fresh("install", "pets-1.0.0.onnx")
-    assert fresh("install", "pets-1.0.0.onnx").out == "pets@1.0.0  installed already; nothing to do\n"
+def test_damage_is_shown_by_status_and_mended_by_installing_again(folder: Path, run: Run) -> None:
+    run("install", "pets-1.0.0.onnx")
+    assert run("install", "pets-1.0.0.onnx").out == "pets@1.0.0  installed already; nothing to do\n"
     (path,) = (folder / "home" / "artifacts").iterdir()
     path.write_bytes(b"?" + path.read_bytes()[1:])
-    assert "DAMAGED" in fresh("status", "pets").out
-    assert "install the release again" in fresh("predict", "pets", json.dumps(ROW)).err
-    assert "repaired" in fresh("install", "pets-1.0.0.onnx").out
-    assert "DAMAGED" not in fresh("status", "pets").out
+    assert "DAMAGED" in run("status", "pets").out
+    assert "install the release again" in run("predict", "pets", json.dumps(ROW)).err
+    assert "repaired" in run("install", "pets-1.0.0.onnx").out
+    assert "DAMAGED" not in run("status", "pets").out
 
 
-def test_what_cannot_be_done_is_told_without_a_traceback(folder: Path) -> None:
-    fresh("install", "pets-1.0.0.onnx")
+def test_what_cannot_be_done_is_told_without_a_traceback(folder: Path, run: Run) -> None:
+    run("install", "pets-1.0.0.onnx")
     (folder / "torn.onnx").write_bytes(artifact("1.1.0")[:2000])
     for arguments, code, words in (
         (["install", "absent.onnx"], 1, "no such file"),
@@ -87,44 +91,44 @@ def test_what_cannot_be_done_is_told_without_a_traceback(folder: Path) -> None:
         (["revoke", "abc"], 2, "trusted: none"),
         (["inspect", "pest"], 1, "did you mean 'pets'"),
     ):
-        ran = fresh(*arguments)
+        ran = run(*arguments)
         assert ran.code == code, (arguments, ran)
         assert words in ran.err, (arguments, ran)
         assert "Traceback" not in ran.err
-    assert json.loads(fresh("list", "--json").out)["models"][0]["active"] == "1.0.0"
+    assert json.loads(run("list", "--json").out)["models"][0]["active"] == "1.0.0"
 
 
-def test_with_a_trusted_key_only_signed_files_are_installed(folder: Path) -> None:
-    assert fresh("keygen", "release.key").code == 0
-    assert fresh("trust", "release.key.pub").code == 0
-    unsigned = fresh("install", "pets-1.0.0.onnx")
+def test_with_a_trusted_key_only_signed_files_are_installed(folder: Path, run: Run) -> None:
+    assert run("keygen", "release.key").code == 0
+    assert run("trust", "release.key.pub").code == 0
+    unsigned = run("install", "pets-1.0.0.onnx")
     assert (unsigned.code, "there is no signature" in unsigned.err) == (1, True)
-    assert fresh("sign", "pets-1.0.0.onnx", "--key", "release.key").code == 0
-    assert fresh("install", "pets-1.0.0.onnx").code == 0
-    fingerprint = json.loads(fresh("trust", "--json").out)["trusted"][0]
-    assert fingerprint in "".join(fresh("status").out.split())
-    assert "models that changed: pets" in fresh("revoke", fingerprint).out
-    gone = fresh("predict", "pets", json.dumps(ROW))
+    assert run("sign", "pets-1.0.0.onnx", "--key", "release.key").code == 0
+    assert run("install", "pets-1.0.0.onnx").code == 0
+    fingerprint = json.loads(run("trust", "--json").out)["trusted"][0]
+    assert fingerprint in "".join(run("status").out.split())
+    assert "models that changed: pets" in run("revoke", fingerprint).out
+    gone = run("predict", "pets", json.dumps(ROW))
     assert (gone.code, "no release is active" in gone.err) == (1, True)
 
 
-def test_of_several_files_what_was_done_before_a_refusal_is_told(folder: Path) -> None:
-    ran = fresh("install", "--json", "pets-1.0.0.onnx", "pets-1.2.0.onnx", "pets-1.1.0.onnx")
+def test_of_several_files_what_was_done_before_a_refusal_is_told(folder: Path, run: Run) -> None:
+    ran = run("install", "--json", "pets-1.0.0.onnx", "pets-1.2.0.onnx", "pets-1.1.0.onnx")
     assert ran.code == 1
     assert [found["version"] for found in json.loads(ran.out)["installed"]] == ["1.0.0"]
     assert "the column 'c' is new" in ran.err
-    assert fresh("install", "pets-1.1.0.onnx", "pets-1.2.0.onnx", "--signature", "x.sig").code == 2
+    assert run("install", "pets-1.1.0.onnx", "pets-1.2.0.onnx", "--signature", "x.sig").code == 2
 
 
-def test_a_damaged_model_is_shown_and_can_be_dropped(folder: Path) -> None:
-    fresh("install", "pets-1.0.0.onnx")
+def test_a_damaged_model_is_shown_and_can_be_dropped(folder: Path, run: Run) -> None:
+    run("install", "pets-1.0.0.onnx")
     (folder / "home" / "models" / "pets" / "state.json").write_bytes(b"{")
     for command in ("list", "status"):
-        ran = fresh(command)
+        ran = run(command)
         assert (ran.code, "pets  damaged:" in ran.out) == (1, True), ran
-    assert "pets" in json.loads(fresh("list", "--json").out)["damaged"]
-    assert fresh("remove", "pets").code == 0
-    assert fresh("install", "pets-1.0.0.onnx").code == 0
+    assert "pets" in json.loads(run("list", "--json").out)["damaged"]
+    assert run("remove", "pets").code == 0
+    assert run("install", "pets-1.0.0.onnx").code == 0
 
 
 def test_a_release_that_gives_way_is_told_in_one_line_and_the_answer_stands(folder: Path) -> None:
@@ -189,43 +193,43 @@ def test_a_release_on_trial_that_is_not_confirmed_goes_back(folder: Path) -> Non
     assert fresh("mark-good", "pets").out == "pets@1.1.0  confirmed\n"
 
 
-def test_a_trial_that_makes_no_sense_changes_nothing(folder: Path) -> None:
-    assert "without a trial" in fresh("install", "pets-1.0.0.onnx", "--trial", "5").out
+def test_a_trial_that_makes_no_sense_changes_nothing(folder: Path, run: Run) -> None:
+    assert "without a trial" in run("install", "pets-1.0.0.onnx", "--trial", "5").out
     for arguments, words in (
         (["--trial", "soon"], 'a number of answers ("100")'),
         (["--trial", "0"], "expected 1 to"),
         (["--trial-errors", "2"], "need --trial"),
         (["--trial", "5min", "--trial-latency", "1"], "judged over a number of answers"),
     ):
-        ran = fresh("install", "pets-1.1.0.onnx", *arguments)
+        ran = run("install", "pets-1.1.0.onnx", *arguments)
         assert (ran.code, words in ran.err) == (2, True), ran.err
-    assert "1.1.0" not in fresh("list").out
+    assert "1.1.0" not in run("list").out
 
 
-def test_status_shows_how_a_shadow_did(folder: Path) -> None:
-    fresh("install", "pets-1.0.0.onnx")
-    fresh("install", "pets-1.1.0.onnx", "--only-add")
+def test_status_shows_how_a_shadow_did(folder: Path, run: Run) -> None:
+    run("install", "pets-1.0.0.onnx")
+    run("install", "pets-1.1.0.onnx", "--only-add")
     with Store().watch("pets", shadow="pets@1.1.0", sample=1.0) as model:
         for _ in range(3):
             model.predict(ROW)
-    shown = fresh("status", "pets").out
+    shown = run("status", "pets").out
     assert "shadow    1.1.0: 3 rows, 0 % agree, largest difference 10; p50" in shown
     assert "µs (active" in shown
     assert max(map(len, shown.splitlines())) <= 80
-    (told,) = json.loads(fresh("status", "--json").out)["models"][0]["shadows"]
+    (told,) = json.loads(run("status", "--json").out)["models"][0]["shadows"]
     assert (told["version"], told["rows"], told["share"]) == ("1.1.0", 3, 0.0)
     assert told["mean"] == pytest.approx(10)
     assert told["seconds"]["candidate"]["p50"] > 0
 
 
-def test_a_damaged_record_of_a_shadow_is_shown_and_pruned(folder: Path) -> None:
-    fresh("install", "pets-1.0.0.onnx")
-    digest = json.loads(fresh("status", "--json").out)["models"][0]["digest"]
+def test_a_damaged_record_of_a_shadow_is_shown_and_pruned(folder: Path, run: Run) -> None:
+    run("install", "pets-1.0.0.onnx")
+    digest = json.loads(run("status", "--json").out)["models"][0]["digest"]
     record = folder / "home" / "models" / "pets" / f"shadow-{digest[:12]}.json"
     record.write_text('{"format": 1}', encoding="utf-8")
-    shown = fresh("status", "pets")
+    shown = run("status", "pets")
     assert (shown.code, shown.err) == (0, "")
     assert "shadow    DAMAGED: " in shown.out
-    assert "edge-infer prune" in json.loads(fresh("status", "--json").out)["models"][0]["shadows_damaged"]
-    assert fresh("prune").code == 0
-    assert "shadow" not in fresh("status", "pets").out
+    assert "edge-infer prune" in json.loads(run("status", "--json").out)["models"][0]["shadows_damaged"]
+    assert run("prune").code == 0
+    assert "shadow" not in run("status", "pets").out

@@ -97,8 +97,7 @@ def _outputs(builder: GraphBuilder, schema: Schema, emitted: Emitted) -> tuple[l
         if tensors is None:
             lacking[method] = _why_lacking(schema.original, method)
             continue
-        expected = schema.original.answer(method, [schema.original.typical_row()] * 2)
-        outputs.append(_output(builder, schema, method, tensors, expected))
+        outputs.append(_output(builder, schema, method, tensors, schema.original.typical_answer(method)))
     if not outputs:
         raise UnsupportedModelError("none of the original's methods could be converted")
     return outputs, lacking

@@ -7,8 +7,9 @@ every set and every mapping written out.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +18,17 @@ __all__ = ["CodePoints", "ContextClasses", "character_class", "code_points", "co
 
 _COUNT: Final = 0x110000
 _SURROGATES: Final = slice(0xD800, 0xE000)  # no UTF-8 text holds them
-ALL_TEXT: Final = "".join(map(chr, [*range(0xD800), *range(0xE000, _COUNT)]))
+_UTF_32: Final = np.dtype("<u4")
+ALL_TEXT: Final = np.delete(np.arange(_COUNT, dtype=_UTF_32), _SURROGATES).tobytes().decode("utf-32-le")
 
 #: One boolean for each code point.
 CodePoints = NDArray[np.bool_]
 
 
-def code_points(characters: Any) -> CodePoints:
+def code_points(characters: Iterable[str]) -> CodePoints:
     """The set of these one-character texts."""
     chosen = np.zeros(_COUNT, np.bool_)
-    chosen[[ord(character) for character in characters]] = True
+    chosen[np.frombuffer("".join(characters).encode("utf-32-le", "surrogatepass"), _UTF_32)] = True
     chosen[_SURROGATES] = False
     return chosen
 

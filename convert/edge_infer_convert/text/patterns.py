@@ -7,6 +7,7 @@ there the first by priority. A pattern is taken only where both are proven to be
 from __future__ import annotations
 
 import re
+from functools import cache
 from re import _compiler, _parser  # type: ignore[attr-defined]
 from re._constants import (  # type: ignore[import-not-found]
     ANY,
@@ -52,8 +53,9 @@ class _Unclear(Exception):
     """Why a pattern cannot be taken."""
 
 
+@cache
 def find_tokens(pattern: str) -> Tokens:
-    """The tokens of `re.compile(pattern).findall`.
+    """The tokens of `re.compile(pattern).findall`. Found once for a pattern: its classes are not to be written to.
 
     Raises:
         UnsupportedModelError: they cannot be proven to come out the same.
