@@ -215,7 +215,7 @@ def test_estimators_are_not_quantized() -> None:
 def test_the_tools_leave_the_log_alone(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """They print, and logging gives a root logger without handlers one when they first write to it."""
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    quantized("int8-static", max_loss=50)
+    quantized("int8-dynamic", max_loss=50)
     assert logging.getLogger().handlers == []
     assert capsys.readouterr() == ("", "")
 
