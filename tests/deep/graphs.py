@@ -102,6 +102,24 @@ def embedding(words: int = 50) -> ModelProto:
     return model_of(nodes, [value("ids", INT64, ["N", "T"])], outputs, weights)
 
 
+def branches() -> ModelProto:
+    """Points [N, 4] through a matrix, in one of two branches by the sum of them all."""
+    weights = {"w": np.random.default_rng(2).normal(0, 1, (4, 4)).astype(np.float32), "zero": np.float32(0)}
+    relu, tanh = (
+        helper.make_graph(
+            [helper.make_node("MatMul", ["x", "w"], [f"{op} of"]), helper.make_node(op, [f"{op} of"], [op])],
+            op, [], [value(op, FLOAT, ["N", 4])],
+        )
+        for op in ("Relu", "Tanh")
+    )  # fmt: skip
+    nodes = [
+        helper.make_node("ReduceSum", ["x"], ["sum"], keepdims=0),
+        helper.make_node("Greater", ["sum", "zero"], ["positive"]),
+        helper.make_node("If", ["positive"], ["y"], then_branch=relu, else_branch=tanh),
+    ]
+    return model_of(nodes, [value("x", FLOAT, ["N", 4])], [value("y", FLOAT, ["N", 4])], weights)
+
+
 def reference(model: ModelProto, feeds: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     """What the model's nodes compute, without onnxruntime."""
     names = [output.name for output in model.graph.output]

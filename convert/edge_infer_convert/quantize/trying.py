@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -38,6 +39,9 @@ __all__ = ["Floats", "Outcome", "Quantized", "try_all"]
 _RELATIVE: Final = {"int8": 5e-2, "uint8": 5e-2, "fp16": 1e-2, "weights-int4": 1e-2}
 _MOST_RELATIVE: Final = 1e-2  # FORMAT.md, section 5
 _ROOM: Final = 4.0  # × the difference between fused and unfused here
+
+
+_WARNINGS, _ERRORS = 2, 3  # onnxruntime's levels; the first is its own default
 
 
 class Floats(NamedTuple):
@@ -114,7 +118,7 @@ class _Trial:
         self._judge = Judge(
             floats.interface, self._sample, self._split.judging, asked.targets, floats.model.run, self._wide()
         )
-        with quieted():
+        with _tools():
             self._prepared = _prepared(floats.graph)
         self._recipes = dict(floats.parity.made[0].call.recipes or {})
         found = measured(floats.artifact, self._recipes)
@@ -158,7 +162,7 @@ class _Trial:
     def _made(self, variant: Variant) -> ModelProto:
         """Raises _Unmade: the tool fails, or there is nothing in the graph that it makes smaller."""
         try:
-            with quieted():
+            with _tools():
                 copy = ModelProto()
                 copy.CopyFrom(self._prepared)  # the tools write into what they are given
                 made = variant.make(copy, self._calls)
@@ -201,6 +205,19 @@ class _Trial:
             return row._replace(kept=True, reason=f"of what may be kept, the least size × p50 ({gain:.2f})")
         by = "" if chosen is None else f"{chosen.variant} has less size × p50, or as much to within 10%"
         return row._replace(reason=by)
+
+
+@contextlib.contextmanager
+def _tools() -> Iterator[None]:
+    """Around the tools of onnxruntime, whose sessions would write warnings of their own graphs to standard error."""
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(_ERRORS)
+    try:
+        with quieted():
+            yield
+    finally:
+        onnxruntime.set_default_logger_severity(_WARNINGS)
 
 
 class _Unmade(Exception):

@@ -24,7 +24,7 @@ from edge_infer.store.schemas import compare
 from edge_infer.verification import verify
 from edge_infer_convert import Conversion, Image, convert
 from edge_infer_convert.quantize.variants import VARIANTS
-from tests.deep.graphs import classifier, clusters, convnet, embedding
+from tests.deep.graphs import branches, classifier, clusters, convnet, embedding
 
 POINTS, LABELS = clusters(400)
 CLASSES = [f"class {place}" for place in range(10)]
@@ -149,6 +149,13 @@ def test_a_graph_with_nothing_to_quantize_stays_float32() -> None:
     assert made.manifest.quantization is None
 
 
+def test_graphs_in_a_graph_stay_float32_quietly(capfd: pytest.CaptureFixture[str]) -> None:
+    """The tools do not look into branches, and onnxruntime warns of what they make."""
+    made = convert(branches(), inputs=POINTS[:, :4], quantize="uint8-static", name="branches")
+    assert "nothing in the graph" in made.variants[1].reason
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_graph_of_a_fixed_batch_is_asked_so() -> None:
     made = convert(
         classifier(batch=4), calibration=POINTS, targets=LABELS, quantize="uint8-static", name="clusters", max_loss=3
@@ -215,7 +222,7 @@ def test_estimators_are_not_quantized() -> None:
 def test_the_tools_leave_the_log_alone(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """They print, and logging gives a root logger without handlers one when they first write to it."""
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
-    quantized("int8-static", max_loss=50)
+    quantized("int8-dynamic", max_loss=50)
     assert logging.getLogger().handlers == []
     assert capsys.readouterr() == ("", "")
 
