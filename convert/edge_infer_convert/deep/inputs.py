@@ -17,7 +17,7 @@ from edge_infer.errors import SchemaError, UsageError
 from edge_infer.interface import TENSOR_TYPES, TensorSpec
 from edge_infer.tensor_goldens import Recipe
 
-__all__ = ["BATCH", "Call", "TensorInput", "calls_of", "given_inputs", "spec_of", "usual_range"]
+__all__ = ["BATCH", "Call", "TensorInput", "calls_of", "clean_name", "given_inputs", "spec_of", "usual_range"]
 
 BATCH: Final = "batch"
 _BATCHES: Final = (1, 2, 5, 1, 3, 1, 2, 1)  # sizes of the first dimension in the calls that are made up
@@ -46,7 +46,7 @@ class TensorInput(NamedTuple):
 class Call(NamedTuple):
     """One call of model and original. recipes: where the inputs are made up."""
 
-    kind: str  # "made" or "given"
+    kind: str  # "made", "resized" (other sizes, which the original need not take) or "given"
     feeds: dict[str, NDArray[Any]]
     recipes: dict[str, Recipe] | None = None
 
@@ -80,6 +80,11 @@ def spec_of(name: str, text: str) -> TensorInput:
         if not low <= high:
             raise UsageError(f"input {name!r}: expected the lower end of the range first, got {text!r:.100}")
     return TensorInput(TensorSpec(name, dtype, tuple(shape)), low, high, sizes)
+
+
+def clean_name(name: str) -> str:
+    """Of letters, digits, `.`, `_` and `-`, as other names here: "serving_default_x:0" gives "serving_default_x"."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", re.sub(r":[0-9]+$", "", name)).strip("_.-") or "tensor"
 
 
 def usual_range(dtype: str) -> tuple[float, float]:
@@ -138,7 +143,8 @@ def _given(name: str, value: Any) -> TensorInput:
 
 
 def calls_of(inputs: Sequence[TensorInput], most_given: int = 1000) -> Iterator[Call]:
-    """Calls that are made up, with other sizes of the batch; then the given examples, at most so many rows.
+    """Calls that are made up, with other sizes of the batch, then of all that varies; then the given examples, at
+    most so many rows.
 
     Raises:
         SchemaError: an input that numbers cannot be made up for.
@@ -149,8 +155,20 @@ def calls_of(inputs: Sequence[TensorInput], most_given: int = 1000) -> Iterator[
         yield Call("made", {name: recipe.made() for name, recipe in recipes.items()}, recipes)
         if not any(BATCH in each.spec.shape for each in inputs) and seed == 2:
             break
+    yield from _resized_calls(inputs)
     if inputs and all(each.example is not None for each in inputs):
         yield from _given_calls(inputs, most_given)
+
+
+def _resized_calls(inputs: Sequence[TensorInput]) -> Iterator[Call]:
+    """Where sizes beside the batch vary: all of them larger, then smaller. A loop that an exporter unrolled is right
+    for one size only."""
+    names = {size for each in inputs for size in each.spec.shape if isinstance(size, str) and size != BATCH}
+    told = dict.fromkeys(names, _OTHER_SIZE) | {name: size for each in inputs for name, size in each.sizes.items()}
+    larger, smaller = ({name: told[name] + 3 for name in names}, {name: (told[name] + 1) // 2 for name in names})
+    for seed, sizes in enumerate((larger, smaller) if names else ()):
+        recipes = [(each.name, _recipe(each, {BATCH: 2} | sizes, 10_000 + seed)) for each in inputs]
+        yield Call("resized", {name: recipe.made() for name, recipe in recipes})
 
 
 def _recipe(each: TensorInput, sizes: Mapping[str, int], seed: int) -> Recipe:
