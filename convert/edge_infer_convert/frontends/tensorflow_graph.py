@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import tensorflow as tf
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto
+from onnx import GraphProto, ModelProto, NodeProto
 
 from edge_infer.errors import Blocker, UnsupportedModelError
 from edge_infer.extras import needs
@@ -49,7 +49,9 @@ class TensorflowGraph:
         call = tf.function(lambda *tensors: _identities(self._call(*tensors)), input_signature=signature)
         try:
             with quiet():
-                model, _ = tf2onnx.convert.from_function(call, input_signature=signature, opset=_OPSET)
+                model, _ = tf2onnx.convert.from_function(
+                    call, input_signature=signature, opset=_OPSET, custom_op_handlers={"Erfc": (_erfc, [])}
+                )
         except Exception as error:
             raise UnsupportedModelError(
                 f"{self._described} cannot be exported: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
@@ -57,7 +59,9 @@ class TensorflowGraph:
         blockers = [Blocker(node.name, node.op_type, "no operator of ONNX", _REMEDY) for node in _foreign(model)]
         if blockers:
             raise UnsupportedModelError.of(blockers)
-        return _ordered(model, list(call.get_concrete_function().structured_outputs))
+        _order_outputs(model, list(call.get_concrete_function().structured_outputs))
+        _rename(model)
+        return onnx.load_model_from_string(model.SerializeToString())
 
 
 def _spec(each: TensorInput) -> tf.TensorSpec:
@@ -69,24 +73,68 @@ def _identities(found: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tf.identity(tensor) for name, tensor in found.items()}
 
 
-def _ordered(model: ModelProto, names: Sequence[str]) -> ModelProto:
-    """With the outputs in the model's own order: TensorFlow sorts what stands in dicts."""
+def _order_outputs(model: ModelProto, names: Sequence[str]) -> None:
+    """In the model's own order: TensorFlow sorts what stands in dicts."""
     outputs = {value.name: value for value in model.graph.output}
     ordered = [outputs[name] for name in names]
     del model.graph.output[:]
     model.graph.output.extend(ordered)
-    return model
+
+
+def _rename(model: ModelProto) -> None:
+    """Tensors and nodes by place, so that the same model gives the same bytes: TensorFlow and tf2onnx count all that
+    they have seen in this process."""
+    names = {value.name: value.name for value in [*model.graph.input, *model.graph.output]}
+    graphs = list(_graphs(model.graph))
+    for graph in graphs:
+        made = [each.name for each in [*graph.input, *graph.initializer]] + [
+            o for node in graph.node for o in node.output
+        ]
+        for name in filter(None, made):
+            names.setdefault(name, f"t{len(names)}")
+    for value in model.graph.output:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param:
+                dim.Clear()
+    count = 0
+    for graph in graphs:
+        del graph.value_info[:]  # shapes are inferred anew
+        for each in [*graph.input, *graph.output, *graph.initializer]:
+            each.name = names[each.name]
+        for node in graph.node:
+            node.input[:] = [names.get(name, name) for name in node.input]
+            node.output[:] = [names.get(name, name) for name in node.output]
+            node.name, count = f"{node.op_type}{count}", count + 1
+
+
+def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
+    """It and those in its nodes."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in [attribute.g, *attribute.graphs]:
+                if inner.node or inner.output:
+                    yield from _graphs(inner)
 
 
 def _foreign(model: ModelProto) -> Iterator[NodeProto]:
     """Operators of TensorFlow that tf2onnx left as they are."""
-    graphs = [model.graph]
-    while graphs:
-        graph = graphs.pop()
+    for graph in _graphs(model.graph):
         for node in graph.node:
-            graphs += [inner for each in node.attribute for inner in [each.g, *each.graphs] if inner.node]
             if not onnx.defs.has(node.op_type, node.domain):
                 yield node
+
+
+def _erfc(context: Any, node: Any, name: str, _: Any) -> None:
+    """1 − erf(x), of GELU; tf2onnx 1.17 has erf alone."""
+    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(context.get_dtype(node.input[0])))
+    shapes, dtypes = [context.get_shape(node.output[0])], [context.get_dtype(node.output[0])]
+    one = context.make_const(f"{name}_one", np.array(1, dtype))
+    erf = context.make_node("Erf", [node.input[0]], name=f"{name}_erf", shapes=shapes, dtypes=dtypes)
+    context.remove_node(node.name)
+    context.make_node(
+        "Sub", [one.output[0], erf.output[0]], name=name, outputs=node.output, shapes=shapes, dtypes=dtypes
+    )
 
 
 @contextlib.contextmanager
