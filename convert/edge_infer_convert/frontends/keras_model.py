@@ -70,9 +70,9 @@ class KerasOriginal:
 def _graph_of(flat: FlatModel, described: str) -> _Graph:
     backend = keras.config.backend()
     if backend == "torch":
-        from edge_infer_convert.frontends.keras_torch import torch_graph
+        from edge_infer_convert.frontends.keras_torch import KerasModule
 
-        return torch_graph(flat, described)
+        return KerasModule(flat, described)
     if backend == "tensorflow":
         from edge_infer_convert.frontends.tensorflow_graph import TensorflowGraph
 
