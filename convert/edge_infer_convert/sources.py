@@ -17,7 +17,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from edge_infer.errors import MissingExtraError, SchemaError, UntrustedSourceError
-from edge_infer.extras import needs
 from edge_infer_convert.boosters import is_booster_file, load_booster
 from edge_infer_convert.model_files import SEPARATORS, check_model_file, deep_kind, is_skops
 
@@ -62,9 +61,11 @@ def _load_deep(file: Path, kind: str, trust_pickle: bool) -> Any:
 
         return read_keras(file, trust_pickle=trust_pickle)
     if kind == "saved_model":
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its pages of notes on start; errors are raised
-        with needs("tensorflow", "tensorflow", f"reading {file}"):
-            from edge_infer_convert.frontends.saved_model import read_saved_model
+        from edge_infer_convert.frontends.tensorflow_start import start_tensorflow
+
+        start_tensorflow(f"reading {file}")
+        from edge_infer_convert.frontends.saved_model import read_saved_model
+
         return read_saved_model(file, trust_pickle=trust_pickle)
     try:
         from edge_infer_convert.frontends.torch_program import read_torch

@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from edge_infer.errors import MissingExtraError, UntrustedSourceError, UsageError
 from edge_infer.extras import needs
+from edge_infer_convert.frontends.tensorflow_start import start_tensorflow
 
 __all__ = ["import_keras", "read_keras"]
 
@@ -54,7 +55,7 @@ def import_keras() -> Any:
         raise MissingExtraError("keras", "keras", "reading a Keras model")
     chosen, before = _backend(), os.environ.get("KERAS_BACKEND")
     if chosen == "tensorflow":
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its pages of notes on start; errors are raised
+        start_tensorflow("reading a Keras model")
     os.environ["KERAS_BACKEND"] = chosen
     try:
         with needs(_EXTRAS.get(chosen, "keras"), chosen, "reading a Keras model"):

@@ -8,6 +8,7 @@ are the model's own, with training=False.
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +20,13 @@ from onnx import ModelProto
 
 from edge_infer.errors import SchemaError, UnsupportedModelError, UsageError
 from edge_infer.interface import TENSOR_TYPES, TensorSpec
-from edge_infer_convert.deep.inputs import BATCH, TensorInput, clean_name, usual_range
+from edge_infer_convert.deep.inputs import BATCH, TensorInput, clean_name, given_inputs, usual_range
 from edge_infer_convert.frontends.own_inputs import held
 
 __all__ = ["FlatModel", "KerasOriginal", "keras_original"]
 
 _COUNTED: Final = re.compile(r"(keras_tensor|input_layer)(_[0-9]+)?")  # names that Keras gives where nobody does
+_NO_INPUTS: Final = ("training", "mask")
 
 
 def keras_original(source: Any) -> KerasOriginal:
@@ -58,6 +60,14 @@ class KerasOriginal:
         self.versions = {"keras": keras.__version__, **self._graph.versions}
 
     def inputs(self, given: Any) -> list[TensorInput]:
+        unknown = [name for name, slot in self._slots.items() if slot.shape is None]
+        if unknown and given is None:
+            raise SchemaError(
+                f"{self.described} does not say what it is given ({', '.join(self.names)}): inputs={{"
+                f"{unknown[0]!r}: 'float32[batch, 10]', …}}, or an example of each"
+            )
+        if unknown:
+            return given_inputs(given, self.names)
         return held(given, [_of_slot(name, slot) for name, slot in self._slots.items()], "the model")
 
     def export(self, inputs: Sequence[TensorInput]) -> ModelProto:
@@ -88,10 +98,11 @@ def _graph_of(flat: FlatModel, described: str) -> _Graph:
 
 @dataclass(frozen=True)  # no NamedTuple: it stands in nested tuples, as a leaf
 class Slot:
-    """What Keras says of an input. shape: None for a size that varies. name: where somebody gave one."""
+    """What Keras says of an input. shape: None for a size that varies; None for all where Keras has not kept it.
+    name: where somebody gave one."""
 
     dtype: str
-    shape: tuple[int | None, ...]
+    shape: tuple[int | None, ...] | None
     name: str | None = None
 
 
@@ -128,13 +139,18 @@ def _arguments(model: Any) -> list[tuple[str, Any]]:
             f"{type(model).__name__} does not know what it is given: call it with an example before it is converted "
             "or saved, or begin it with keras.Input(shape=…)"
         )
-    by_argument = shapes["shapes_dict"].values() if "shapes_dict" in shapes else [shapes["input_shape"]]
-    parameters = [name for name in inspect.signature(model.call).parameters if name not in ("training", "mask")]
+    known = list(shapes["shapes_dict"].values()) if "shapes_dict" in shapes else [shapes["input_shape"]]
     dtype = str(model.input_dtype)
-    return [
-        (name, _mapped(shape, lambda sizes: Slot(dtype, (None, *sizes[1:])), _is_shape))
-        for name, shape in zip(parameters, by_argument, strict=False)
-    ]
+    found = [_mapped(shape, lambda sizes: Slot(dtype, (None, *sizes[1:])), _is_shape) for shape in known]
+    kept = itertools.chain(found, itertools.repeat(Slot(dtype, None)))
+    return list(zip(_taken(model, len(found)), kept, strict=False))
+
+
+def _taken(model: Any, least: int) -> list[str]:
+    """What `call` of a subclassed model takes: all that it needs, and as many as Keras has kept shapes of."""
+    parameters = [each for each in inspect.signature(model.call).parameters.values() if each.name not in _NO_INPUTS]
+    needed = [each for each in parameters if each.default is inspect.Parameter.empty]
+    return [each.name for each in parameters[: max(least, len(needed))]]
 
 
 def _slot(tensor: Any) -> Slot:
@@ -206,6 +222,7 @@ def _of_slot(name: str, slot: Slot) -> TensorInput:
     if slot.dtype not in TENSOR_TYPES:
         raise UnsupportedModelError(f"input {name!r}: expected {', '.join(TENSOR_TYPES)}, the model takes {slot.dtype}")
     shape = tuple(
-        size if size is not None else BATCH if axis == 0 else f"{name}_{axis}" for axis, size in enumerate(slot.shape)
+        size if size is not None else BATCH if axis == 0 else f"{name}_{axis}"
+        for axis, size in enumerate(slot.shape or ())
     )
     return TensorInput(TensorSpec(name, slot.dtype, shape), *usual_range(slot.dtype))

@@ -51,10 +51,11 @@ class KerasModule(TorchModule):
 
 @contextlib.contextmanager
 def _whole_recurrences() -> Iterator[None]:
-    """What `keras.layers.LSTM` and `GRU` ask their backend for is PyTorch's. Keras may move these functions, which are
-    no part of its documented names: then layers are unrolled, and the comparison tells where that is not enough."""
+    """What `keras.layers.LSTM` and `GRU` ask their backend for is PyTorch's; other recurrent layers, and those with a
+    mask, are unrolled. Keras may move these functions, which are no part of its documented names: then the comparison
+    tells what its own are not enough for."""
     backend = getattr(getattr(keras, "src", None), "backend", None)
-    replaced = {"lstm": _lstm, "gru": _gru}
+    replaced = {"lstm": _lstm, "gru": _gru, "rnn": _unrolled}
     before = {name: getattr(backend, name) for name in replaced if hasattr(backend, name)}
     for name, own in before.items():
         setattr(backend, name, replaced[name](own))
@@ -98,6 +99,15 @@ def _gru(own: Callable[..., Any]) -> Callable[..., Any]:
         return _found(outputs, [h[0]], options)
 
     return gru
+
+
+def _unrolled(own: Callable[..., Any]) -> Callable[..., Any]:
+    """Keras's loop makes a list of a batch's rows, which fixes how many there are; unrolled, it does not."""
+
+    def rnn(*arguments: Any, **options: Any) -> Any:
+        return own(*arguments, **{**options, "unroll": True})
+
+    return rnn
 
 
 def _usual(options: dict[str, Any]) -> bool:

@@ -13,11 +13,12 @@ import numpy as np
 import onnx
 import tensorflow as tf
 from numpy.typing import NDArray
-from onnx import GraphProto, ModelProto, NodeProto
+from onnx import ModelProto, NodeProto
 
 from edge_infer.errors import Blocker, UnsupportedModelError
 from edge_infer.extras import needs
 from edge_infer_convert.deep.inputs import TensorInput
+from edge_infer_convert.frontends.by_place import by_place, graphs_of
 
 __all__ = ["TensorflowGraph", "quiet"]
 
@@ -60,8 +61,7 @@ class TensorflowGraph:
         if blockers:
             raise UnsupportedModelError.of(blockers)
         _order_outputs(model, list(call.get_concrete_function().structured_outputs))
-        _rename(model)
-        return onnx.load_model_from_string(model.SerializeToString())
+        return by_place(onnx.load_model_from_string(model.SerializeToString()))
 
 
 def _spec(each: TensorInput) -> tf.TensorSpec:
@@ -81,45 +81,9 @@ def _order_outputs(model: ModelProto, names: Sequence[str]) -> None:
     model.graph.output.extend(ordered)
 
 
-def _rename(model: ModelProto) -> None:
-    """Tensors and nodes by place, so that the same model gives the same bytes: TensorFlow and tf2onnx count all that
-    they have seen in this process."""
-    names = {value.name: value.name for value in [*model.graph.input, *model.graph.output]}
-    graphs = list(_graphs(model.graph))
-    for graph in graphs:
-        made = [each.name for each in [*graph.input, *graph.initializer]] + [
-            o for node in graph.node for o in node.output
-        ]
-        for name in filter(None, made):
-            names.setdefault(name, f"t{len(names)}")
-    for value in model.graph.output:
-        for dim in value.type.tensor_type.shape.dim:
-            if dim.dim_param:
-                dim.Clear()
-    count = 0
-    for graph in graphs:
-        del graph.value_info[:]  # shapes are inferred anew
-        for each in [*graph.input, *graph.output, *graph.initializer]:
-            each.name = names[each.name]
-        for node in graph.node:
-            node.input[:] = [names.get(name, name) for name in node.input]
-            node.output[:] = [names.get(name, name) for name in node.output]
-            node.name, count = f"{node.op_type}{count}", count + 1
-
-
-def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
-    """It and those in its nodes."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in [attribute.g, *attribute.graphs]:
-                if inner.node or inner.output:
-                    yield from _graphs(inner)
-
-
 def _foreign(model: ModelProto) -> Iterator[NodeProto]:
     """Operators of TensorFlow that tf2onnx left as they are."""
-    for graph in _graphs(model.graph):
+    for graph in graphs_of(model.graph):
         for node in graph.node:
             if not onnx.defs.has(node.op_type, node.domain):
                 yield node
