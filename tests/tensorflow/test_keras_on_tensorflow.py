@@ -64,6 +64,18 @@ def test_lengths_of_any_size() -> None:
         assert_equal(model, original, {"x": np.ones((2, length, 5), np.float32)})
 
 
+@pytest.mark.parametrize("layer", ["LSTM", "SimpleRNN"])
+def test_sequences_of_any_length_that_end_early_are_masked(layer: str) -> None:
+    keras.utils.set_random_seed(0)
+    ids = keras.Input((None,), name="ids", dtype="int32")
+    embedded = keras.layers.Embedding(9, 5, mask_zero=True)(ids)
+    original = keras.Model(ids, getattr(keras.layers, layer)(4)(embedded))
+    model = edge_infer.load(convert(original, inputs={"ids": "int32[batch, length] 0..8"}, name="masked").data)
+    for length in (1, 40):
+        examples = {"ids": np.random.default_rng(0).integers(0, 9, (20, length)).astype(np.int32)}
+        assert_equal(model, original, examples)
+
+
 def test_an_operator_without_counterpart_is_told_with_its_layer() -> None:
     class Sorted(keras.layers.Layer):  # type: ignore[misc, name-defined, unused-ignore]
         def call(self, x: Any) -> Any:
