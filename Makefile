@@ -12,6 +12,7 @@ INTEROP := requirements/interop.lock
 EXAMPLES := requirements/examples.lock
 ENGINES := requirements/engines.lock
 FRAMEWORKS := requirements/frameworks.lock
+TENSORFLOW := requirements/tensorflow.lock
 SPAN_TESTS := tests/compat tests/encryption tests/signing tests/runtime/test_split_trees.py tests/convert/boosters \
     tests/convert/operators/test_trees.py tests/convert/passes/test_trees.py \
     $(addprefix tests/update/test_,publish.py update.py) \
@@ -26,7 +27,7 @@ endif
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check format bench bench-packages matrix goldens wheel minimal newest lowest interop test-arm test-arm-short lock clean examples engines frameworks
+.PHONY: help venv demo test check format bench bench-packages matrix goldens wheel minimal newest lowest interop test-arm test-arm-short lock clean examples engines frameworks tensorflow
 
 help: ## Print this list
 	@echo "usage: make TARGET   (makes $(VENV) when it is missing or older than $(LOCK))"
@@ -132,13 +133,21 @@ engines: $(STAMP) ## Score a million rows with Spark (needs Java 17 or newer), R
 	@command -v java >/dev/null || echo "java is not installed: the tests of Spark are skipped"
 	@"$(VENV)-engines/bin/python" -m pytest -q tests/engines
 
-frameworks: $(STAMP) ## Convert models of PyTorch (its CPU build, some 1.5 GB), and run the examples of deep models
+frameworks: $(STAMP) ## Convert models of PyTorch (its CPU build, some 1.5 GB) and Keras on it, and run the examples of deep models
 	@[ -f "$(VENV)-frameworks/.installed" ] && [ "$(VENV)-frameworks/.installed" -nt $(FRAMEWORKS) ] || { \
 	    $(BIN)/python -m venv --clear "$(VENV)-frameworks" && \
 	    "$(VENV)-frameworks/bin/python" -m pip install $(PIP_QUIET) -r $(FRAMEWORKS) && \
 	    "$(VENV)-frameworks/bin/python" -m pip install $(PIP_QUIET) --no-deps --no-build-isolation --editable . && \
 	    touch "$(VENV)-frameworks/.installed"; }
 	@"$(VENV)-frameworks/bin/python" -m pytest -q tests/frameworks
+
+tensorflow: $(STAMP) ## Convert SavedModels of TensorFlow (its CPU build, some 2 GB), and models of Keras on it
+	@[ -f "$(VENV)-tensorflow/.installed" ] && [ "$(VENV)-tensorflow/.installed" -nt $(TENSORFLOW) ] || { \
+	    $(BIN)/python -m venv --clear "$(VENV)-tensorflow" && \
+	    "$(VENV)-tensorflow/bin/python" -m pip install $(PIP_QUIET) -r $(TENSORFLOW) && \
+	    "$(VENV)-tensorflow/bin/python" -m pip install $(PIP_QUIET) --no-deps --no-build-isolation --editable . && \
+	    touch "$(VENV)-tensorflow/.installed"; }
+	@"$(VENV)-tensorflow/bin/python" -m pytest -q tests/tensorflow
 
 lock: ## Write requirements/*.lock anew: the newest releases, and the lowest that are allowed (needs Python 3.11)
 	@"$(LOCK_PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
@@ -176,11 +185,16 @@ lock: ## Write requirements/*.lock anew: the newest releases, and the lowest tha
 	"$(LOCK_PYTHON)" -m venv --clear "$$folder/venv"; \
 	$$pip install $(PIP_QUIET) --upgrade "pip>=25.1"; \
 	$$pip install $(PIP_QUIET) --editable . --group frameworks; \
-	{ echo "# What deep models are converted with: PyTorch's CPU build. Written by \`make lock\`: do not edit."; \
+	{ echo "# What deep models are converted with: PyTorch's CPU build, Keras. Written by \`make lock\`: do not edit."; \
 	  $$pip freeze --exclude pip --exclude setuptools --exclude-editable | sed 's/^\(torch==[0-9.]*\)+cpu$$/\1/'; } > $(FRAMEWORKS); \
+	"$(LOCK_PYTHON)" -m venv --clear "$$folder/venv"; \
+	$$pip install $(PIP_QUIET) --upgrade "pip>=25.1"; \
+	$$pip install $(PIP_QUIET) --editable . --group tensorflow; \
+	{ echo "# What models of TensorFlow are converted with: its CPU build. Written by \`make lock\`: do not edit."; \
+	  $$pip freeze --exclude pip --exclude setuptools --exclude-editable; } > $(TENSORFLOW); \
 	echo "$(LOCK): $$(grep -c == $(LOCK)) versions"
 
 clean: ## Remove the virtual environment, builds and caches
-	@rm -rf "$(VENV)" "$(VENV)-newest" "$(VENV)-lowest" "$(VENV)-interop" "$(VENV)-arm" "$(VENV)-arm-work" "$(VENV)-examples" "$(VENV)-engines" "$(VENV)-frameworks" build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf "$(VENV)" "$(VENV)-newest" "$(VENV)-lowest" "$(VENV)-interop" "$(VENV)-arm" "$(VENV)-arm-work" "$(VENV)-examples" "$(VENV)-engines" "$(VENV)-frameworks" "$(VENV)-tensorflow" build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@rm -rf examples/c/predict examples/node-runtime/node_modules
 	@find edge_infer convert tests benchmarks matrix examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

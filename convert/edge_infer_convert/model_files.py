@@ -17,8 +17,10 @@ __all__ = ["SEPARATORS", "check_model_file", "deep_kind", "is_skops"]
 
 SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
 _TABLES: Final = frozenset({*SEPARATORS, ".parquet", ".jsonl", ".ndjson", ".npy"})
+_SAVED_MODEL: Final = "saved_model.pb"
 _MODELS: Final = (
-    "a model: a .joblib, .pkl or .skops file, a booster's own (.ubj, .json, .txt, .cbm), PyTorch's (.pt2, .pt) or .onnx"
+    "a model: a .joblib, .pkl or .skops file, a booster's own (.ubj, .json, .txt, .cbm), PyTorch's (.pt2, .pt), "
+    "Keras's (.keras), a SavedModel folder, or .onnx"
 )
 
 
@@ -26,17 +28,19 @@ def check_model_file(path: str | os.PathLike[str], *, trust_pickle: bool = False
     """That the file may be read as a fitted model.
 
     Raises:
-        OSError: there is no such file, or it is a folder.
+        OSError: there is no such file, or it is a folder that is no SavedModel.
         UntrustedSourceError: it is empty, a table, or a pickle without `trust_pickle`.
     """
     file = Path(path)
     if file.is_dir():
-        raise IsADirectoryError(f"{file} is a folder; a model file is expected")
+        if deep_kind(file) is not None:
+            return
+        raise IsADirectoryError(f"{file} is a folder; a model file is expected, or a SavedModel (with {_SAVED_MODEL})")
     if not file.stat().st_size:
         raise UntrustedSourceError(f"{file} is empty; expected {_MODELS}")
     if file.suffix.lower() in _TABLES:
         raise UntrustedSourceError(f"{file} is a table of data by its name; expected {_MODELS}")
-    if deep_kind(file) in ("onnx", "torchscript"):
+    if deep_kind(file) in ("onnx", "torchscript", "keras"):
         return
     if not trust_pickle and not is_booster_file(file) and not is_skops(file):
         raise UntrustedSourceError(
@@ -53,11 +57,16 @@ def _safe_way(file: Path) -> str:
 
 
 def deep_kind(file: Path) -> str | None:
-    """Of a deep model's file: "onnx", "torchscript", "pt2" or "pickle" (of torch.save); None for others. The last two
-    run code when they are read: torch.export.load unpickles weights, constants and sample inputs that say so."""
+    """Of a deep model's file: "onnx", "keras", "saved_model" (a folder), "torchscript", "pt2" or "pickle" (of
+    torch.save); None for others. The last two run code when they are read: torch.export.load unpickles weights,
+    constants and sample inputs that say so. What Keras and TensorFlow would run is looked for when they are read."""
+    if file.is_dir():
+        return "saved_model" if (file / _SAVED_MODEL).is_file() else None
     suffix = file.suffix.lower()
-    if suffix in (".onnx", ".pt2"):
+    if suffix in (".onnx", ".pt2", ".keras"):
         return suffix[1:]
+    if suffix in (".h5", ".hdf5"):
+        return "keras"
     if suffix not in (".pt", ".pth", ".ts", ".torchscript"):
         return None
     if zipfile.is_zipfile(file):

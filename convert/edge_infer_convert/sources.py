@@ -30,8 +30,8 @@ def load_estimator(path: str | os.PathLike[str], *, trust_pickle: bool = False) 
     """A fitted estimator from a joblib, pickle or skops file, a booster or a deep model from a file of its own library.
 
     Args:
-        path: .ubj, .json, .txt and .cbm are boosters, .onnx, .pt2, .pt and .pth deep models; else the content
-            tells: a zip holding `schema.json` is skops, all else a pickle.
+        path: .ubj, .json, .txt and .cbm are boosters, .onnx, .pt2, .pt, .pth, .keras, .h5 and a folder with
+            saved_model.pb deep models; else the content tells: a zip holding `schema.json` is skops, all else a pickle.
         trust_pickle: whether reading may run the code that a pickle holds.
 
     Raises:
@@ -43,7 +43,7 @@ def load_estimator(path: str | os.PathLike[str], *, trust_pickle: bool = False) 
     file = Path(path)
     deep = deep_kind(file)
     if deep is not None:
-        return _load_deep(file, deep)
+        return _load_deep(file, deep, trust_pickle)
     if is_booster_file(file):
         return load_booster(file)
     if is_skops(file):
@@ -51,11 +51,22 @@ def load_estimator(path: str | os.PathLike[str], *, trust_pickle: bool = False) 
     return _load_pickle(file)
 
 
-def _load_deep(file: Path, kind: str) -> Any:
+def _load_deep(file: Path, kind: str, trust_pickle: bool) -> Any:
     if kind == "onnx":
         from edge_infer_convert.frontends.onnx_file import read_onnx
 
         return read_onnx(file)
+    if kind == "keras":
+        from edge_infer_convert.frontends.keras_files import read_keras
+
+        return read_keras(file, trust_pickle=trust_pickle)
+    if kind == "saved_model":
+        from edge_infer_convert.frontends.tensorflow_start import start_tensorflow
+
+        start_tensorflow(f"reading {file}")
+        from edge_infer_convert.frontends.saved_model import read_saved_model
+
+        return read_saved_model(file, trust_pickle=trust_pickle)
     try:
         from edge_infer_convert.frontends.torch_program import read_torch
     except ModuleNotFoundError as error:

@@ -16,9 +16,10 @@ on rows made for it; if an answer differs, nothing is written and the rows are s
 The own files of XGBoost and LightGBM hold no class labels, so that `predict` gives their raw numbers. For
 labels and predict_proba save the scikit-learn wrapper (XGBClassifier, LGBMClassifier) with joblib.
 
-A deep model is PyTorch's (.pt of torch.jit.save; .pt2 of torch.export.save and .pt of torch.save may hold pickles) or
-an ONNX file that somebody else exported. It is compared with the original on calls that are made up in the range of
---inputs, and on the examples of a .npz or .npy file given there. No example goes into the file.
+A deep model is PyTorch's (.pt of torch.jit.save; .pt2 of torch.export.save and .pt of torch.save may hold pickles),
+Keras's (.keras, .h5), a SavedModel folder of TensorFlow, or an ONNX file that somebody else exported. It is compared
+with the original on calls that are made up in the range of --inputs, and on the examples of a .npz or .npy file given
+there. No example goes into the file.
 
   edge-infer convert digits.pt2 --trust-pickle --labels digits.txt \\
       --inputs 'image=float32[batch, 1, 28, 28] 0..1'

@@ -23,12 +23,15 @@ def told(name: str, folder: Path, *needed: str) -> str:
     return done.stdout
 
 
-def test_a_network_of_digits_in_pytorch(tmp_path: Path) -> None:
-    text = told("torch_digits.py", tmp_path, "torch")
-    assert "labels equal to PyTorch's: 450 of 450" in text
+@pytest.mark.parametrize(
+    ("example", "framework", "least"), [("torch_digits.py", "PyTorch", 95), ("keras_digits.py", "Keras", 90)]
+)
+def test_a_network_of_digits(example: str, framework: str, least: float, tmp_path: Path) -> None:
+    text = told(example, tmp_path, {"PyTorch": "torch", "Keras": "keras"}[framework])
+    assert f"labels equal to {framework}'s: 450 of 450" in text
     found = re.search(r"right: ([0-9.]+)%", text)
     assert found is not None
-    assert float(found[1]) > 95
+    assert float(found[1]) > least
 
 
 def test_files_of_pytorch_on_the_command_line(tmp_path: Path) -> None:

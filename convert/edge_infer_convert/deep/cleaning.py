@@ -67,9 +67,10 @@ def _rename_sizes(graph: GraphProto, specs: Mapping[str, TensorSpec]) -> None:
     for value in graph.input:
         spec = specs.get(value.name)
         for dim, size in zip(value.type.tensor_type.shape.dim, () if spec is None else spec.shape, strict=False):
-            if isinstance(size, str) and dim.HasField("dim_value") and dim.dim_value >= 0:
+            fixed = str(dim.dim_value) if dim.HasField("dim_value") else dim.dim_param  # PyTorch may name it "2"
+            if isinstance(size, str) and fixed.isdecimal():
                 raise UnsupportedModelError(
-                    f"input {value.name!r}: {size} should vary, and the export has fixed it to {dim.dim_value}: what "
+                    f"input {value.name!r}: {size} should vary, and the export has fixed it to {fixed}: what "
                     "the model does there depends on that size. Give it as a number, or change the model."
                 )
             if isinstance(size, str):

@@ -20,7 +20,17 @@ from edge_infer.tensor_goldens import Recipe
 from edge_infer_convert.deep.audio import Audio, audio_input, audio_of_text, is_audio_text
 from edge_infer_convert.deep.images import Image, image_of_text, image_spec, is_image_text, network_spec, pixel_range
 
-__all__ = ["BATCH", "Call", "TensorInput", "calls_of", "given_inputs", "recipes_of", "spec_of", "usual_range"]
+__all__ = [
+    "BATCH",
+    "Call",
+    "TensorInput",
+    "calls_of",
+    "clean_name",
+    "given_inputs",
+    "recipes_of",
+    "spec_of",
+    "usual_range",
+]
 
 BATCH: Final = "batch"
 _BATCHES: Final = (1, 2, 5, 1, 3, 1, 2, 1)  # sizes of the first dimension in the calls that are made up
@@ -52,7 +62,7 @@ class TensorInput(NamedTuple):
 class Call(NamedTuple):
     """One call of model and original. recipes: where the inputs are made up."""
 
-    kind: str  # "made" or "given"
+    kind: str  # "made", "resized" (other sizes, which the original need not take) or "given"
     feeds: dict[str, NDArray[Any]]
     recipes: dict[str, Recipe] | None = None
 
@@ -86,6 +96,11 @@ def spec_of(name: str, text: str) -> TensorInput:
         if not low <= high:
             raise UsageError(f"input {name!r}: expected the lower end of the range first, got {text!r:.100}")
     return TensorInput(TensorSpec(name, dtype, tuple(shape)), low, high, sizes)
+
+
+def clean_name(name: str) -> str:
+    """Of letters, digits, `.`, `_` and `-`, as other names here: "serving_default_x:0" gives "serving_default_x"."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", re.sub(r":[0-9]+$", "", name)).strip("_.-") or "tensor"
 
 
 def usual_range(dtype: str) -> tuple[float, float]:
@@ -163,7 +178,8 @@ def _image_of(name: str, image: Image) -> TensorInput:
 
 
 def calls_of(inputs: Sequence[TensorInput], most_given: int = 1000) -> Iterator[Call]:
-    """Calls that are made up, with other sizes of the batch; then the given examples, at most so many rows.
+    """Calls that are made up, with other sizes of the batch, then of all that varies; then the given examples, at
+    most so many rows.
 
     Raises:
         SchemaError: an input that numbers cannot be made up for.
@@ -173,8 +189,22 @@ def calls_of(inputs: Sequence[TensorInput], most_given: int = 1000) -> Iterator[
         yield Call("made", {name: recipe.made() for name, recipe in recipes.items()}, recipes)
         if not any(BATCH in each.spec.shape for each in inputs) and seed == 2:
             break
+    yield from _resized_calls(inputs)
     if inputs and all(each.example is not None for each in inputs):
         yield from _given_calls(inputs, most_given)
+
+
+def _resized_calls(inputs: Sequence[TensorInput]) -> Iterator[Call]:
+    """Where sizes beside the batch vary: all of them larger, then smaller. A loop that an exporter unrolled is right
+    for one size only."""
+    names = {size for each in inputs for size in each.spec.shape if isinstance(size, str) and size != BATCH}
+    told = dict.fromkeys(names, _OTHER_SIZE) | {
+        name: _in_turn(size, 0) for each in inputs for name, size in each.sizes.items()
+    }
+    larger, smaller = ({name: told[name] + 3 for name in names}, {name: (told[name] + 1) // 2 for name in names})
+    for seed, sizes in enumerate((larger, smaller) if names else ()):
+        recipes = [(each.name, _recipe(each, {BATCH: 2} | sizes, 10_000 + seed)) for each in inputs]
+        yield Call("resized", {name: recipe.made() for name, recipe in recipes})
 
 
 def recipes_of(inputs: Sequence[TensorInput], sizes: Mapping[str, int], seed: int, turn: int = 0) -> dict[str, Recipe]:

@@ -14,7 +14,8 @@ from edge_infer.errors import LimitError, SchemaError, UnsupportedModelError, Un
 from edge_infer.interface import TENSOR_TYPES, TensorSpec
 from edge_infer.limits import LIMITS
 from edge_infer.session import Session
-from edge_infer_convert.deep.inputs import BATCH, TensorInput, given_inputs, usual_range
+from edge_infer_convert.deep.inputs import BATCH, TensorInput, usual_range
+from edge_infer_convert.frontends.own_inputs import held
 
 __all__ = ["OnnxOriginal", "read_onnx"]
 
@@ -72,12 +73,9 @@ class OnnxOriginal:
 
     def inputs(self, given: Any) -> list[TensorInput]:
         """A size without a name gets one of its own. The first size is the batch where all inputs in which it varies
-        call it the same. What is given as an example tells the range, and the sizes that the names stand for."""
+        call it the same."""
         own = _with_batch([_of_graph(value) for value in self._values])
-        if given is None:
-            return own
-        found = given_inputs(_filled(given, own), self.names)
-        return [_joined(each, graph) for each, graph in zip(found, own, strict=True)]
+        return held(given, own, "the graph")
 
     def export(self, inputs: Sequence[TensorInput]) -> ModelProto:
         model = ModelProto()
@@ -126,36 +124,6 @@ def _size(dim: Any, own: str) -> int | str:
     if dim.HasField("dim_value") and dim.dim_value >= 0:
         return int(dim.dim_value)
     return str(dim.dim_param) if dim.dim_param.isidentifier() else own
-
-
-def _filled(given: Any, own: Sequence[TensorInput]) -> Any:
-    """Inputs that a mapping leaves out are as the graph has them."""
-    if not isinstance(given, Mapping):
-        return given
-    return {**{each.name: each for each in own if each.name not in given}, **given}
-
-
-def _joined(given: TensorInput, graph: TensorInput) -> TensorInput:
-    """What is given, held against the graph. Raises SchemaError."""
-    if given is graph:
-        return graph
-    wanted, spec = graph.spec, given.spec
-    if spec.dtype != wanted.dtype or len(spec.shape) != len(wanted.shape):
-        raise SchemaError(
-            f"input {spec.name!r}: the graph takes {wanted.dtype} {list(wanted.shape)}, got {spec.dtype} "
-            f"{list(spec.shape)}"
-        )
-    sizes = dict(given.sizes)
-    shape: list[int | str] = []
-    for axis, (told, own) in enumerate(zip(spec.shape, wanted.shape, strict=True)):
-        size = given.example.shape[axis] if given.example is not None else told
-        if isinstance(own, int) and isinstance(size, int) and own != size:
-            raise SchemaError(f"input {spec.name!r}: the graph has a size of {own} at axis {axis}, got {size}")
-        if isinstance(own, str) and own != BATCH and given.example is not None:
-            sizes.setdefault(own, int(given.example.shape[axis]))
-        chosen = own if given.example is not None or isinstance(own, int) else told
-        shape.append(chosen)
-    return given._replace(spec=spec._replace(shape=tuple(shape)), sizes=sizes)
 
 
 def _line(error: Exception) -> str:

@@ -88,13 +88,14 @@ class _Torch:
 
 
 class TorchModule(_Torch):
-    """`Original` of a module."""
+    """`Original` of a module. names: of its inputs, where its code takes them as *tensors, without names."""
 
-    def __init__(self, module: torch.nn.Module) -> None:
+    def __init__(self, module: torch.nn.Module, names: Sequence[str] | None = None) -> None:
         super().__init__(module.eval())
         self._scripted = isinstance(module, torch.jit.ScriptModule)
         self.described = module.original_name if self._scripted else type(module).__name__
-        self.names = _parameters(module, scripted=self._scripted)
+        self._starred = names is not None
+        self.names = list(names) if names is not None else _parameters(module, scripted=self._scripted)
 
     def inputs(self, given: Any) -> list[TensorInput]:
         if given is None:
@@ -115,8 +116,9 @@ class TorchModule(_Torch):
         with _told("exported", self.described), _quiet():
             if self._scripted:
                 return _of_script(self._module, example, inputs, self._outputs)
+            sizes: tuple[Any, ...] = tuple(_dynamic(each) for each in inputs)
             program = torch.export.export(
-                self._module, example, dynamic_shapes=tuple(_dynamic(each) for each in inputs), strict=False
+                self._module, example, dynamic_shapes=(sizes,) if self._starred else sizes, strict=False
             )
             return _exported(program, self.names, self._outputs)
 
