@@ -16,6 +16,8 @@ __all__ = ["Family", "find_network", "holds_network", "network_versions"]
 #: (top package, class) → our module for estimators of that class and of classes made from it.
 _FAMILIES: Final = {
     ("skorch", "NeuralNet"): "edge_infer_convert.networks.skorch",
+    ("keras", "SKLBase"): "edge_infer_convert.networks.keras",
+    ("scikeras", "BaseWrapper"): "edge_infer_convert.networks.scikeras",
 }
 
 
