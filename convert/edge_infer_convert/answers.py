@@ -82,8 +82,9 @@ class Answers:
         usual = self._doubt[[kind == "in range" for kind in self.probes.kinds]]
         if len(usual) and (usual == TIE).all():
             raise ParityError(
-                "on every in-range probe row the original's answer depends on ties between its training rows: "
-                "nothing can be proven; choose a metric that tells the rows apart"
+                "on every in-range probe row the original's answer depends on ties between its training rows, or on "
+                "the last digits of a network: nothing can be proven; choose a metric that tells the rows apart, or "
+                "scale what the network reads"
             )
         return self._doubt
 

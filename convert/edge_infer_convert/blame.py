@@ -15,7 +15,8 @@ from edge_infer.session import Session
 from edge_infer_convert.boosters import native_codes
 from edge_infer_convert.graph.assemble import Assembled, with_foreign_types
 from edge_infer_convert.graph.emit import Trace
-from edge_infer_convert.parity import Parity
+from edge_infer_convert.networks import find_network
+from edge_infer_convert.parity import RELATIVE, Parity
 
 __all__ = ["blame"]
 
@@ -57,6 +58,9 @@ def _differs(trace: Trace, values: dict[str, NDArray[Any]], rows: NDArray[np.int
         return False
     read: Any = values[trace.reads][rows]
     read = read[:, 0].tolist() if read.dtype == object else read.astype(np.float64)  # texts, or a matrix
+    network = find_network(trace.estimator)
+    if network is not None:
+        read, relative = read.astype(network.taken(trace.estimator)), max(relative, RELATIVE["float32"])
     names = getattr(trace.estimator, "feature_names_in_", None)
     if names is not None and np.shape(read)[1:] == (len(names),):
         read = pd.DataFrame(read, columns=names)

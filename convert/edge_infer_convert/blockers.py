@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from edge_infer.errors import Blocker, ConversionError, UnsupportedModelError
 from edge_infer.manifest import METHODS, Needs
+from edge_infer_convert.boosters import readings_kept
 from edge_infer_convert.composites import find_composite
 from edge_infer_convert.graph.assemble import OPSETS, assemble, needs
 from edge_infer_convert.graph.builder import GraphBuilder
@@ -45,6 +46,11 @@ def preflight(estimator: Any, data: Any = None) -> Preflight:
     Raises:
         SchemaError: it is not fitted, or the data is no table.
     """
+    with readings_kept():
+        return _preflight(estimator, data)
+
+
+def _preflight(estimator: Any, data: Any) -> Preflight:
     plan, blockers = planned(estimator, data)
     steps = tuple((step.path, type(step.estimator).__name__) for step in plan.steps)
     known = {blocker.step for blocker in blockers}

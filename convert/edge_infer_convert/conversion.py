@@ -51,6 +51,7 @@ from edge_infer_convert.exactness import is_exact
 from edge_infer_convert.frontends import original_of
 from edge_infer_convert.golden_rows import make_goldens
 from edge_infer_convert.graph.assemble import Assembled, assemble, needs
+from edge_infer_convert.networks import find_network, holds_network, network_versions
 from edge_infer_convert.parity import RELATIVE, Parity, compare, holds_in_parts, require_equal
 from edge_infer_convert.passes import EXACT
 from edge_infer_convert.probes import make_probes
@@ -138,7 +139,7 @@ def convert(
     """
     check_arguments(name, version, precision)
     goal = None if target is None else Target.of(target)
-    original = original_of(estimator)
+    original = None if find_network(estimator) else original_of(estimator)  # an estimator around a network is none
     shrinking = Shrinking(quantize, calibration, targets, max_loss, simplify)
     if original is not None:
         _check_deep(data=data, reference=reference, report=report, precision=precision, strict_privacy=strict_privacy)
@@ -328,7 +329,8 @@ def _gate(
     proof = prove_trees(assembled.model, assembled.builder, assembled.ensembles)
     draft = with_metadata(assembled.model, {KEY_MANIFEST: render_manifest(_draft(schema, assembled, precision))})
     model = Model(parse_artifact(draft), SessionOptions())  # whatever the environment or a record of this device says
-    parity = compare(model, answers, precision, exact=is_exact(schema.plan), hasty=hasty)._replace(proof=proof)
+    exact, single = is_exact(schema.plan), holds_network(step.estimator for step in schema.plan.steps)
+    parity = compare(model, answers, precision, exact=exact, single=single, hasty=hasty)._replace(proof=proof)
     names = [column.name for column in schema.columns]
     if hasty:
         require_equal(parity, names, None)
@@ -378,9 +380,13 @@ def _manifest(schema: Schema, proven: _Proven, name: str, version: str, release:
         release=release,
         precision_reason=proven.reason,
         splits=_splits(schema, proven),
-        source=Source("scikit-learn", _described(schema), versions),
+        source=Source("scikit-learn", _described(schema), versions | _networks(schema)),
         training_rows=rows,
     )
+
+
+def _networks(schema: Schema) -> dict[str, str]:
+    return network_versions(step.estimator for step in schema.plan.steps)
 
 
 def _splits(schema: Schema, proven: _Proven) -> bool:

@@ -4,6 +4,7 @@ Nearest neighbours jump where two training rows are equally far: which of them i
 heap and on how its tree is walked (scikit-learn's documentation: "the results will depend on the ordering of the
 training data"). Brute force takes distances as x² − 2xy + y², whose last digits are lost near a training row. Such rows
 are told by the original's own distances, wherever in a pipeline the estimator stands, and counted, never dropped.
+Networks compute in float32: of far rows, whose large terms cancel, they keep few digits (`networks/doubts.py`).
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_infer.manifest import METHODS
+from edge_infer_convert.networks import find_network
 
-__all__ = ["NONE", "ROUNDING", "TIE", "Doubt", "Recorded", "doubtful", "recorded_doubt"]
+__all__ = ["NONE", "ROUNDING", "SINGLE", "TIE", "Doubt", "Recorded", "doubtful", "recorded_doubt"]
 
-#: What a row's answer may be: exact within the tolerance; within float32's; any of several.
-NONE, ROUNDING, TIE = 0, 1, 2
+#: What a row's answer may be: exact within the tolerance; within float32's; within what few digits of float32 hold;
+#: any of several.
+NONE, ROUNDING, SINGLE, TIE = 0, 1, 2, 3
 
-#: (fitted estimator, rows [rows, features]) → NONE, ROUNDING or TIE for each row.
+#: (fitted estimator, rows [rows, features]) → NONE, ROUNDING, SINGLE or TIE for each row.
 Doubt = Callable[[Any, NDArray[Any]], NDArray[np.int8]]
 _DOUBTS: Final[dict[type, Doubt]] = {}
 
@@ -39,7 +42,7 @@ def doubtful(*classes: type) -> Callable[[Doubt], Doubt]:
 
 
 class Recorded(NamedTuple):
-    """NONE, ROUNDING or TIE for each row, and whether anything is watched at all."""
+    """NONE, ROUNDING, SINGLE or TIE for each row, and whether anything is watched at all."""
 
     rows: NDArray[np.int8]
     watched: bool
@@ -70,7 +73,9 @@ class _Recorder:
     """Asks for the doubt of the rows that reach one estimator, once for the same rows."""
 
     def __init__(self, estimator: Any, found: NDArray[np.int8]) -> None:
-        self.estimator = estimator
+        doubt = _doubt_of(estimator)
+        assert doubt is not None
+        self.estimator, self.doubt = estimator, doubt
         self.found = found
         self.inside = False
         self.seen: NDArray[Any] | None = None
@@ -93,8 +98,16 @@ class _Recorder:
         if rows.ndim != 2 or len(rows) != len(self.found):
             return
         if self.seen is None or not np.array_equal(self.seen, rows, equal_nan=True):
-            np.maximum(self.found, _DOUBTS[type(self.estimator)](self.estimator, rows), out=self.found)
+            np.maximum(self.found, self.doubt(self.estimator, rows), out=self.found)
             self.seen = rows
+
+
+def _doubt_of(estimator: Any) -> Doubt | None:
+    if find_network(estimator) is None:
+        return _DOUBTS.get(type(estimator))
+    from edge_infer_convert.networks.doubts import doubt_of_network  # it takes what is here: a ring otherwise
+
+    return doubt_of_network
 
 
 def _inner_estimators(estimator: Any) -> list[Any]:
@@ -105,7 +118,7 @@ def _inner_estimators(estimator: Any) -> list[Any]:
         if id(item) in known:
             continue
         known.add(id(item))
-        if type(item) in _DOUBTS:
+        if _doubt_of(item) is not None:
             found.append(item)
         waiting += _members(item)
     return found

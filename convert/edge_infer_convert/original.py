@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import io
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -47,6 +49,8 @@ class Original:
     ) -> None:
         """`named`: rows go in as a DataFrame, else as an array of `dtype`; `flat`: as a list of one text each.
 
+        dtype: of numbers, "float32" or "float64"; of a DataFrame of those with fractions.
+
         phrases: what makes texts for a column of free text.
         """
         self.estimator = _single_threaded(estimator)
@@ -80,7 +84,10 @@ class Original:
 
     def methods(self) -> list[str]:
         """The methods of `manifest.METHODS` that the original has."""
-        return [method for method in METHODS if hasattr(self.estimator, method)]
+        methods = [method for method in METHODS if hasattr(self.estimator, method)]
+        if "predict_proba" in methods and is_regressor(self.estimator):  # of skorch: the same as predict
+            methods.remove("predict_proba")
+        return methods
 
     def answering_methods(self) -> list[str]:
         """Those of them that do answer: some estimators have a method that always raises."""
@@ -130,6 +137,7 @@ class Original:
             joblib.parallel_config(backend="sequential"),
             np.errstate(all="ignore"),
             remembering(self.estimator, table, {} if known is None else known),
+            contextlib.redirect_stdout(io.StringIO()),  # Keras draws its progress there
         ):
             warnings.simplefilter("ignore")
             answer = getattr(self.estimator, method)(table)
@@ -179,7 +187,7 @@ class Original:
         if column.kind == "boolean" and column.dtype == "object":  # booleans and None: an encoder tells them apart
             return pd.Series(list(cells), dtype=object)
         if None in cells or column.kind == "number":
-            return np.array(cells, dtype=np.float64)
+            return np.array(cells, dtype=np.float64).astype(self.dtype)
         return np.array(cells, dtype=bool if column.kind == "boolean" else np.int64)
 
 
@@ -205,7 +213,8 @@ def _immutable(value: Any, seen: set[int]) -> Iterator[tuple[int, Any]]:
         return
     seen.add(id(value))
     numeric = isinstance(value, np.ndarray) and value.dtype.kind != "O"
-    if numeric or isinstance(value, Tree) or type(value).__name__ == "Booster":  # XGBoost's, LightGBM's
+    # XGBoost's and LightGBM's, and networks, which some frameworks copy by way of a file
+    if numeric or isinstance(value, Tree) or type(value).__name__ == "Booster" or _is_network(value):
         yield id(value), value
     inside: Any = ()
     if isinstance(value, BaseEstimator | dict):
@@ -215,6 +224,12 @@ def _immutable(value: Any, seen: set[int]) -> Iterator[tuple[int, Any]]:
     for item in inside:
         if not isinstance(item, str | float | int):
             yield from _immutable(item, seen)
+
+
+def _is_network(value: Any) -> bool:
+    return any(
+        base.__module__.partition(".")[0] == "torch" or base.__name__ == "KerasSaveable" for base in type(value).__mro__
+    )
 
 
 def _categorical(column: Column, cells: tuple[Any, ...]) -> Any:

@@ -19,7 +19,7 @@ from edge_infer.split_trees import LEAST_BRANCHES
 from edge_infer.tensors import Batch, whole_feeds
 from edge_infer.verification import within
 from edge_infer_convert.answers import Answers
-from edge_infer_convert.doubt import ROUNDING, TIE
+from edge_infer_convert.doubt import ROUNDING, SINGLE, TIE
 from edge_infer_convert.probes import Probes
 from edge_infer_convert.structural_proof import Proof
 
@@ -27,6 +27,7 @@ __all__ = ["RELATIVE", "Comparison", "Parity", "Rounded", "compare", "holds_in_p
 
 #: |converted − original| ≤ RELATIVE × max(|original|, in-range size of the output)
 RELATIVE: Final = {"float32": 1e-5, "float64": 1e-9}
+_FEW_DIGITS: Final = 1e-3  # the same of rows that few digits of float32 are left of: see `doubt.SINGLE`
 _TABLE_LINES = 20
 _WHOLE_ROW: Final = 4000  # characters of the row that is shown in full
 _SURE_IN_PARTS: Final = 0.1  # of the tolerance
@@ -62,6 +63,7 @@ class Parity(NamedTuple):
     ties: int = 0  # rows where the original's own top two scores are equal or nearly so
     rounded: Rounded | None = None
     proof: Proof | None = None  # of trees, node by node; None where the graph was not looked at
+    few_digits: NDArray[np.bool_] | None = None  # rows that the original itself tells few digits of, or none
 
     def __repr__(self) -> str:
         return f"<Parity: {self.told()}>"
@@ -119,17 +121,21 @@ class Parity(NamedTuple):
         }
 
 
-def compare(model: Model, answers: Answers, precision: str, *, exact: bool = False, hasty: bool = False) -> Parity:
+def compare(
+    model: Model, answers: Answers, precision: str, *, exact: bool = False, single: bool = False, hasty: bool = False
+) -> Parity:
     """Run all probes through the original and through the converted model, as the runtime runs it and as others do.
 
-    `hasty`: without the second reference, for another precision comes next.
+    `single`: a step of the original computes in float32, so that no better is asked of any precision. `hasty`: without
+    the second reference, for another precision comes next.
 
     Raises:
         ParityError: the converted model refuses rows that the original takes.
     """
     methods = [output.method for output in model.manifest.outputs]
     expected = {method: answers.given(method) for method in methods}
-    ties = near_ties(expected, RELATIVE[precision], answers.original.task)
+    relative = RELATIVE["float32" if single else precision]
+    ties = near_ties(expected, relative, answers.original.task)
     kept = _true_boundaries(answers.probes, ties, precision)
     probes, expected = answers.probes.chosen(kept), {m: _rows_of(answer, kept) for m, answer in expected.items()}
     ties = None if ties is None else ties[kept]
@@ -140,7 +146,7 @@ def compare(model: Model, answers: Answers, precision: str, *, exact: bool = Fal
 
     def judged(method: str, wanted: Any, got: Any) -> Comparison:
         forgiven = None if exact else ties
-        found = _compared(method, _joined(wanted), _joined(got), in_range, forgiven, precision)
+        found = _compared(method, _joined(wanted), _joined(got), in_range, forgiven, relative)
         return _with_doubt(found, doubt)
 
     records = _records(model, probes)
@@ -156,7 +162,8 @@ def compare(model: Model, answers: Answers, precision: str, *, exact: bool = Fal
             found = other if other.differs.any() else found
         comparisons.append(found)
     rounded = None if hasty else _rounded(answers, kept, comparisons, ties)
-    return Parity(probes, comparisons, exact, 0 if ties is None else int(ties.sum()), rounded)
+    tied = 0 if ties is None else int(ties.sum())
+    return Parity(probes, comparisons, exact, tied, rounded, few_digits=doubt >= SINGLE if single else None)
 
 
 def _rows_with(flags: list[NDArray[np.bool_]]) -> int:
@@ -206,15 +213,18 @@ def _close_in_parts(comparison: Comparison, rows: NDArray[np.int64], answer: Any
 
 
 def _with_doubt(comparison: Comparison, doubt: NDArray[np.int8]) -> Comparison:
-    """Differences on doubtful rows are borderline: after a tie any, after rounding those within float32's tolerance."""
+    """Differences on doubtful rows are borderline: after a tie any, after rounding those within float32's tolerance,
+    where few digits are left those within 1e-3."""
     wanted, got = comparison.original, comparison.converted
-    close = np.ones(len(doubt), bool)
-    if comparison.tolerance.relative:
-        tolerance = Tolerance(RELATIVE["float32"], comparison.tolerance.scale)
-        loose = within(got.astype(np.float64), wanted.astype(np.float64), tolerance)
-        close = np.asarray(loose.reshape(len(loose), -1).all(axis=1))
-    forgiven = comparison.differs & ((doubt == TIE) | ((doubt == ROUNDING) & close))
-    if not forgiven.any():
+    forgiven = comparison.differs & (doubt == TIE)
+    for level, relative in ((ROUNDING, RELATIVE["float32"]), (SINGLE, _FEW_DIGITS)):
+        close = np.ones(len(doubt), bool)
+        if comparison.tolerance.relative:
+            tolerance = Tolerance(relative, comparison.tolerance.scale)
+            loose = within(got.astype(np.float64), wanted.astype(np.float64), tolerance)
+            close = np.asarray(loose.reshape(len(loose), -1).all(axis=1))
+        forgiven |= comparison.differs & (doubt == level) & close
+    if not forgiven.any() and not (doubt >= SINGLE).any():
         return comparison
     sure = doubt == 0
     worst = _worst(got[sure], wanted[sure], comparison.tolerance.scale) if comparison.tolerance.relative else 0.0
@@ -289,13 +299,13 @@ def _compared(
     got: NDArray[Any],
     in_range: NDArray[np.bool_],
     ties: NDArray[np.bool_] | None,
-    precision: str,
+    relative: float,
 ) -> Comparison:
     if got.shape != wanted.shape:
         raise ParityError(f"{method}: the original's answers have the shape {wanted.shape}, the converted {got.shape}")
     if method == "predict" and wanted.dtype.kind not in "f":
         return _labels(method, wanted, got, ties)
-    relative = max(RELATIVE[precision], RELATIVE.get(wanted.dtype.name, 0.0))  # some originals answer in float32
+    relative = max(relative, RELATIVE.get(wanted.dtype.name, 0.0))  # some originals answer in float32
     tolerance = Tolerance(relative, _size(method, wanted, in_range))
     agree = within(got.astype(np.float64), wanted.astype(np.float64), tolerance)
     differs: NDArray[np.bool_] = ~np.asarray(agree.reshape(len(agree), -1).all(axis=1))

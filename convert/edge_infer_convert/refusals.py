@@ -9,6 +9,7 @@ from sklearn.feature_extraction.image import PatchExtractor
 from sklearn.preprocessing import LabelBinarizer, LabelEncoder, MultiLabelBinarizer
 
 from edge_infer.errors import Blocker
+from edge_infer_convert.networks import find_network
 
 __all__ = ["find_refusal"]
 
@@ -37,6 +38,8 @@ _REFUSED: Final[dict[type, tuple[str, str]]] = {
 
 
 def find_refusal(estimator: Any, path: str) -> Blocker | None:
-    """Why an estimator of this class cannot be in an artifact; None for all others."""
+    """Why an estimator cannot be in an artifact; None for all others."""
     found = _REFUSED.get(type(estimator))
+    if found is None and (network := find_network(estimator)) is not None:
+        found = network.refusal(estimator)
     return None if found is None else Blocker(path or type(estimator).__name__, type(estimator).__name__, *found)

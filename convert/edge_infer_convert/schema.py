@@ -6,9 +6,11 @@ missing, infinite or unknown values is not guessed: the original is asked.
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import difflib
 import re
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,7 @@ from edge_infer_convert.cells import is_missing_cell, numbers_of
 from edge_infer_convert.graph import columnwise
 from edge_infer_convert.graph.plan import Branch, Feature, Plan, Raw, Step, walk_plan
 from edge_infer_convert.graph.tables import UNKNOWN_TEXT, root, text_categories
+from edge_infer_convert.networks import holds_network
 from edge_infer_convert.original import Original
 from edge_infer_convert.ranges import ranges_of_steps
 from edge_infer_convert.refusals import find_refusal
@@ -32,6 +35,12 @@ from edge_infer_convert.text.reading import takes_texts
 __all__ = ["DataNeededError", "Schema", "known_names", "make_schema", "planned"]
 
 TEXT = "text"  # the name of the one column of a model that takes texts
+_FITTED: Final = "Is it fitted, and is the data the one that it was trained on (without the target)?"
+_FLOAT32: Final = (
+    "A network takes float32: give the data as it was fitted (data.astype('float32')), or put "
+    "FunctionTransformer(np.float32) before the network."
+)
+_DOUBLE: Final = re.compile(r"Double.* Float|Float.* Double")  # as PyTorch tells it
 _ASK_EACH = 256  # columns; with more, all are asked together
 
 
@@ -90,18 +99,43 @@ def make_schema(estimator: Any, data: Any = None, held_out: Any = None) -> Schem
     plan = _renumbered(plan, used)
     sample = None if sample is None else _chosen(sample, used)
     columns, missing = _columns(plan, [names[i] for i in used], sample)
-    dtype = "float32" if getattr(data, "dtype", None) == np.float32 else "float64"
+    dtype = "float32" if getattr(sample, "dtype", None) == np.float32 else "float64"
     phrases = {i: Phrases(readers) for i, readers in _vectorisers(plan).items()}
     flat = takes_texts(estimator)
     original = Original(estimator, columns, named=named, missing=missing, dtype=dtype, phrases=phrases, flat=flat)
+    network = holds_network(step.estimator for step in plan.steps)
+    if network:
+        original = _as_network_takes(original)
+        sample = _single(sample) if original.dtype == "float32" else sample
     _check_sample(original, sample)
     asked = _asked(original, _strict(plan))
     original = original.with_columns(asked)
     style = "texts" if flat else "columns" if named else "array"
     others = _texts(held_out) if flat else _sample(held_out, names, named)
     others = None if others is None else _chosen(others, used)
+    others = _single(others) if network and original.dtype == "float32" else others
     _check_sample(original, others)
     return Schema(style, asked, plan, original, missing, sample, others)
+
+
+def _as_network_takes(original: Original) -> Original:
+    """PyTorch's networks take float32 alone. Where no step makes it of float64, whoever fitted the pipeline gave it
+    float32: so do we, where the original answers that and refuses float64."""
+    single = copy.copy(original)
+    single.dtype = "float32"
+    rows, method = [original.typical_row()], original.methods()[0]
+    for asked in (original, single):
+        with contextlib.suppress(Exception):  # what a network raises is of no one class
+            asked.answer(method, rows)
+            return asked
+    return original  # the sample tells why
+
+
+def _single(sample: Any) -> Any:
+    """A copy whose float64 columns are float32."""
+    if isinstance(sample, pd.DataFrame):
+        return sample.astype(dict.fromkeys(sample.columns[sample.dtypes == np.float64], np.float32))
+    return sample.astype(np.float32) if getattr(sample, "dtype", None) == np.float64 else sample
 
 
 def planned(estimator: Any, data: Any = None) -> tuple[Plan, list[Blocker]]:
@@ -428,10 +462,10 @@ def _check_sample(original: Original, sample: Any) -> None:
             original.answer_table(method, sample[:5])
         original.answer(method, [original.typical_row()])
     except Exception as error:
+        said = " ".join(str(error).split())[:300]
         raise SchemaError(
             f"the original itself fails on {'the data' if sample is not None else 'a typical row'}: "
-            f"{type(error).__name__}: {' '.join(str(error).split())[:300]}\n"
-            "Is it fitted, and is the data the one that it was trained on (without the target)?"
+            f"{type(error).__name__}: {said}\n{_FLOAT32 if _DOUBLE.search(said) else _FITTED}"
         ) from error
 
 

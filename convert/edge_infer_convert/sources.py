@@ -141,6 +141,8 @@ def _how_to_import(file: Path, module: str | None) -> str:
     for folder in dict.fromkeys([file.parent, Path()]):
         if top and ((folder / f"{top}.py").is_file() or (folder / top).is_dir()):
             return f"It lies in {str(folder)!r}: say PYTHONPATH={folder} before the command."
+    if top in ("tensorflow", "jax"):
+        return "Install it; or, if Keras asks for it and ran on PyTorch: say KERAS_BACKEND=torch before the command."
     return "Install it, or name the folder of your own module: PYTHONPATH=FOLDER before the command."
 
 

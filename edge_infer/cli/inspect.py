@@ -296,5 +296,6 @@ def _equal(result: dict[str, Any], rows: Any) -> list[str]:
     if differing:
         return [f"{differing:,} differ"]
     if isinstance(borderline, int) and borderline and isinstance(rows, int):
-        return [f"equal in {rows - borderline:,} rows, the other {borderline:,} are near ties"]
+        others = "are near ties" if result.get("relative") == 0 else "hang on the original's own last digits"
+        return [f"equal in {rows - borderline:,} rows, the other {borderline:,} {others}"]
     return ["all equal"]

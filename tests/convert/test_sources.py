@@ -125,6 +125,12 @@ def test_missing_module_is_named_with_a_remedy(tmp_path: Path) -> None:
         load_estimator(tmp_path / "m.pkl", trust_pickle=True)
 
 
+def test_a_backend_of_keras_that_is_not_here_is_told_with_the_one_that_may_be_meant(tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").write_bytes(b"ctensorflow.none\nNothing\n.")
+    with pytest.raises(UntrustedSourceError, match="KERAS_BACKEND=torch before the command"):
+        load_estimator(tmp_path / "model.pkl", trust_pickle=True)
+
+
 def test_a_module_beside_the_model_is_named_with_the_way_to_import_it(tmp_path: Path) -> None:
     _BROKEN["missing module"](tmp_path / "m.pkl")
     with pytest.raises(UntrustedSourceError, match="Install it, or name the folder of your own module"):

@@ -69,3 +69,12 @@ def test_files_of_images_in_pytorch(tmp_path: Path) -> None:
     assert "1,013 examples" in lines[0] or "1,016 examples" in lines[0]
     assert {"seven.png: 7", "four.png: 4"} <= set(lines)
     assert [lines[lines.index(file) + 1].split()[0] for file in ("seven.png", "four.png")] == ["7", "4"]
+
+
+def test_a_pipeline_that_ends_in_a_network_of_skorch(tmp_path: Path) -> None:
+    """The example itself compares each probability with the pipeline's."""
+    text = told("skorch_penguins.py", tmp_path, "skorch")
+    assert "labels equal to the pipeline's: 86 of 86" in text
+    found = re.search(r"right: ([0-9.]+)%", text)
+    assert found is not None
+    assert float(found[1]) > 95

@@ -20,6 +20,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from edge_infer.errors import UnsupportedModelError
 from edge_infer_convert.composites import find_composite, find_wrapped
 from edge_infer_convert.graph.builder import ML, GraphBuilder
+from edge_infer_convert.networks import find_network
 from edge_infer_convert.operators import find_operator
 
 __all__ = ["at_step", "convert_leaf"]
@@ -40,6 +41,9 @@ def convert_leaf(
         operator = find_operator(estimator)
         if operator is not None:
             return operator(builder, estimator, reads)
+        network = find_network(estimator)
+        if network is not None:
+            return network.join(builder, estimator, reads, width)
         if _is_composed(estimator):
             return _composed(builder, estimator, reads, width)
     return _by_skl2onnx(builder, path, estimator, reads, width)

@@ -313,7 +313,10 @@ def _width(estimator: Any, n_inputs: int) -> int:
         if type(estimator) is FunctionTransformer:
             return _function_width(estimator, n_inputs)
         row = [""] if takes_texts(estimator) else np.zeros((1, n_inputs))
-        return int(np.asarray(estimator.transform(row)).shape[1])
+        try:
+            return int(np.asarray(estimator.transform(row)).shape[1])
+        except RuntimeError:  # PyTorch's: a network inside takes float32 alone
+            return int(np.asarray(estimator.transform(np.zeros((1, n_inputs), np.float32))).shape[1])
 
 
 def _function_width(transformer: FunctionTransformer, n_inputs: int) -> int:

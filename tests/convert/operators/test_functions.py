@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from edge_infer.errors import UnsupportedModelError
@@ -87,3 +88,16 @@ def test_function_that_cannot_be_traced_is_refused_by_name(name: str) -> None:
     with pytest.raises(UnsupportedModelError, match=reason) as caught:
         convert(FunctionTransformer(function).fit(X), data=X, name="f")
     assert "register_converter" in str(caught.value)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("function", "options"),
+    [(np.float32, None), (np.float64, None), (np.asarray, {"dtype": "float32"}), (np.array, {"dtype": np.float64})],
+    ids=["float32", "float64", "asarray", "array"],
+)
+def test_functions_that_give_floats_are_no_arithmetic(function: Any, options: Any, precision: str) -> None:
+    """They can be pickled, and stand before networks, which take float32 alone."""
+    X = matrix(7)
+    step = make_pipeline(FunctionTransformer(function, kw_args=options), FunctionTransformer(np.float64)).fit(X)
+    assert_converted(step, X, precision=precision)
