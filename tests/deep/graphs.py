@@ -28,7 +28,7 @@ def value(name: str, kind: int, shape: list[Any]) -> Any:
     return helper.make_tensor_value_info(name, kind, shape)
 
 
-def convnet(seed: int = 0, batch: str | None = "N") -> ModelProto:
+def convnet(seed: int = 0, batch: str | int | None = "N") -> ModelProto:
     """Images [N, 1, 8, 8] → 10 scores."""
     rng = np.random.default_rng(seed)
     weights = {

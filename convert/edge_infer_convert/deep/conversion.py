@@ -36,7 +36,7 @@ from edge_infer_convert.card import read_card
 from edge_infer_convert.deep.cleaning import cleaned
 from edge_infer_convert.deep.image_graph import OPSET as IMAGE_OPSET
 from edge_infer_convert.deep.image_graph import prepared_feeds, prepend_images, whole_inputs
-from edge_infer_convert.deep.inputs import Call, TensorInput, calls_of
+from edge_infer_convert.deep.inputs import Call, TensorInput, calls_of, check_examples
 from edge_infer_convert.deep.parity import Compared, TensorParity, compare_tensors
 from edge_infer_convert.deep.places import not_running
 from edge_infer_convert.frontends.original import Original
@@ -77,6 +77,7 @@ def convert_tensors(
     asked = _asked(shrinking)
     with clock.stage("inputs", original.described):
         network = original.inputs(inputs)
+        check_examples(network)
         told = whole_inputs(network)
         sample = None if asked is None else asked.sample(told)
     with clock.stage("convert", f"{len(told)} input{'s' if len(told) != 1 else ''}"):

@@ -25,6 +25,7 @@ __all__ = [
     "Call",
     "TensorInput",
     "calls_of",
+    "check_examples",
     "clean_name",
     "given_inputs",
     "recipes_of",
@@ -36,6 +37,7 @@ BATCH: Final = "batch"
 _BATCHES: Final = (1, 2, 5, 1, 3, 1, 2, 1)  # sizes of the first dimension in the calls that are made up
 _OTHER_SIZE: Final = 16  # of a size that nothing tells
 _ROWS_AT_ONCE: Final = 64  # of given examples
+_OTHERS_SEED: Final = 20_000  # of what is made up beside given examples
 _TEXT: Final = re.compile(
     r"\s*(?P<dtype>[a-z]+[0-9]*)\s*\[(?P<sizes>[^\]]*)\]\s*(?:(?P<low>[-+.0-9e]+)\s*\.\.\s*(?P<high>[-+.0-9e]+))?\s*"
 )
@@ -125,15 +127,7 @@ def given_inputs(inputs: Any, names: Sequence[str]) -> list[TensorInput]:
     absent = [name for name in names if name not in inputs]
     if unknown or absent:
         raise UsageError(f"inputs: expected {', '.join(names)}, got {', '.join(map(str, inputs)) or 'none'}")
-    found = [_given(name, inputs[name]) for name in names]
-    counts = {
-        len(each.example)
-        for each in found
-        if each.example is not None and each.spec.shape and each.spec.shape[0] == BATCH
-    }
-    if len(counts) > 1:
-        raise UsageError(f"inputs: expected as many examples of each, got {sorted(counts)}")
-    return found
+    return [_given(name, inputs[name]) for name in names]
 
 
 def _given(name: str, value: Any) -> TensorInput:
@@ -174,6 +168,21 @@ def _image_of(name: str, image: Image) -> TensorInput:
     return TensorInput(network_spec(name, spec, BATCH), *pixel_range(spec), image=spec, pictures=pictures)
 
 
+def check_examples(inputs: Sequence[TensorInput]) -> None:
+    """Raises UsageError unless there are as many of each input."""
+    counts = {
+        each.name: each.example.shape[axis]
+        for each in inputs
+        if each.example is not None and (axis := _example_axis(each)) is not None
+    }
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{count:,} of {name!r}" for name, count in counts.items())
+        raise UsageError(
+            f"inputs: expected as many examples of each, got {told}. An input whose batch is not its first size can be "
+            "told as a text: 'float32[1, batch, 64]'"
+        )
+
+
 # --- calls ------------------------------------------------------------------------------
 
 
@@ -190,7 +199,7 @@ def calls_of(inputs: Sequence[TensorInput], most_given: int = 1000) -> Iterator[
         if not any(BATCH in each.spec.shape for each in inputs) and seed == 2:
             break
     yield from _resized_calls(inputs)
-    if inputs and all(each.example is not None for each in inputs):
+    if any(each.example is not None for each in inputs):
         yield from _given_calls(inputs, most_given)
 
 
@@ -230,9 +239,35 @@ def _recipe(each: TensorInput, sizes: Mapping[str, int], seed: int) -> Recipe:
 
 
 def _given_calls(inputs: Sequence[TensorInput], most: int) -> Iterator[Call]:
+    """Some examples a call, or of a model whose batch is fixed as many as that. Inputs without examples are made up."""
     examples = {each.name: each.example for each in inputs if each.example is not None}
-    batched = {each.name for each in inputs if each.spec.shape and each.spec.shape[0] == BATCH}
-    rows = min((len(examples[name]) for name in batched), default=1)
-    for start in range(0, min(rows, most), _ROWS_AT_ONCE):
-        stop = min(rows, most, start + _ROWS_AT_ONCE)
-        yield Call("given", {name: a[start:stop] if name in batched else a for name, a in examples.items()})
+    axes = {each.name: _example_axis(each) for each in inputs if each.example is not None}
+    others = [each for each in inputs if each.example is None]
+    varies = any(BATCH in each.spec.shape for each in inputs)
+    step = (
+        _ROWS_AT_ONCE if varies else max((_first_size(each) for each in inputs if axes.get(each.name) == 0), default=1)
+    )
+    rows = min((examples[name].shape[axis] for name, axis in axes.items() if axis is not None), default=step)
+    for start in range(0, min(rows, most), step):
+        stop = min(rows, most, start + step) if varies else start + step
+        feeds = {
+            name: array if axes[name] is None else array.take(range(start, stop), axes[name])
+            for name, array in examples.items()
+        }
+        made = recipes_of(others, {BATCH: stop - start}, _OTHERS_SEED + start)
+        feeds |= {name: recipe.made() for name, recipe in made.items()}
+        yield Call("given", {each.name: feeds[each.name] for each in inputs})
+
+
+def _example_axis(each: TensorInput) -> int | None:
+    """Along which examples lie one behind the other; None: the same array in every call."""
+    assert each.example is not None
+    if BATCH in each.spec.shape:
+        return each.spec.shape.index(BATCH)
+    return 0 if _first_size(each) and len(each.example) > _first_size(each) else None
+
+
+def _first_size(each: TensorInput) -> int:
+    """Where it is fixed, else 0."""
+    size = each.spec.shape[0] if each.spec.shape else 0
+    return size if isinstance(size, int) else 0

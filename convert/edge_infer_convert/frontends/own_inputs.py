@@ -13,7 +13,8 @@ __all__ = ["held"]
 
 def held(given: Any, own: Sequence[TensorInput], who: str) -> list[TensorInput]:
     """Inputs that a mapping leaves out are as the model has them. What is given as an example tells the range, and
-    the sizes that the names stand for; what is given as a text may fix or rename sizes that vary.
+    the sizes that the names stand for; what is given as a text may fix or rename sizes that vary. Of a model whose
+    batch is fixed to b, an example may have any number of times b rows.
 
     who: for messages, "the graph" or "the model".
 
@@ -24,7 +25,8 @@ def held(given: Any, own: Sequence[TensorInput], who: str) -> list[TensorInput]:
     if given is None:
         return list(own)
     found = given_inputs(_filled(given, own), [each.name for each in own])
-    return [_joined(each, mine, who) for each, mine in zip(found, own, strict=True)]
+    stacks = not any(BATCH in each.spec.shape for each in own)
+    return [_joined(each, mine, who, stacks=stacks) for each, mine in zip(found, own, strict=True)]
 
 
 def _filled(given: Any, own: Sequence[TensorInput]) -> Any:
@@ -33,7 +35,7 @@ def _filled(given: Any, own: Sequence[TensorInput]) -> Any:
     return {**{each.name: each for each in own if each.name not in given}, **given}
 
 
-def _joined(given: TensorInput, own: TensorInput, who: str) -> TensorInput:
+def _joined(given: TensorInput, own: TensorInput, who: str, *, stacks: bool) -> TensorInput:
     if given is own:
         return own
     wanted, spec = own.spec, given.spec
@@ -45,7 +47,8 @@ def _joined(given: TensorInput, own: TensorInput, who: str) -> TensorInput:
     shape: list[int | str] = []
     for axis, (told, mine) in enumerate(zip(spec.shape, wanted.shape, strict=True)):
         size = given.example.shape[axis] if given.example is not None else told
-        if isinstance(mine, int) and isinstance(size, int) and mine != size:
+        stacked = stacks and axis == 0 and given.example is not None
+        if isinstance(mine, int) and isinstance(size, int) and (size % max(mine, 1) if stacked else mine != size):
             raise SchemaError(f"input {spec.name!r}: {who} has a size of {mine} at axis {axis}, got {size}")
         if isinstance(mine, str) and mine != BATCH and given.example is not None:
             sizes.setdefault(mine, int(given.example.shape[axis]))

@@ -24,6 +24,7 @@ from edge_infer.errors import MissingExtraError, SchemaError, UnsupportedModelEr
 from edge_infer.interface import TensorSpec
 from edge_infer_convert.deep.inputs import BATCH, Call, TensorInput, calls_of, given_inputs, usual_range
 from edge_infer_convert.frontends.original import asked
+from edge_infer_convert.frontends.own_inputs import held
 
 __all__ = ["read_torch", "torch_original"]
 
@@ -134,13 +135,7 @@ class TorchProgram(_Torch):
 
     def inputs(self, given: Any) -> list[TensorInput]:
         values = {node.name: node.meta.get("val") for node in self._program.graph.nodes if node.op == "placeholder"}
-        own = {name: _of_program(name, values.get(name)) for name in self.names}
-        if given is None:
-            return list(own.values())
-        if isinstance(given, Mapping):
-            given = {**{name: each for name, each in own.items() if name not in given}, **given}
-        found = given_inputs(given, self.names)
-        return [each._replace(spec=_held_against(each, own[each.name])) for each in found]
+        return held(given, [_of_program(name, values.get(name)) for name in self.names], "the program")
 
     def export(self, inputs: Sequence[TensorInput]) -> ModelProto:
         self._outputs = _output_names(asked(self._found, _typical(inputs)))
@@ -263,21 +258,6 @@ def _of_program(name: str, value: Any) -> TensorInput:
         for axis, size in enumerate(value.shape)
     ]
     return TensorInput(TensorSpec(name, dtype, tuple(shape)), *usual_range(dtype))
-
-
-def _held_against(given: TensorInput, own: TensorInput) -> TensorSpec:
-    """The program's own sizes. Raises SchemaError where what is given does not fit."""
-    shape = given.example.shape if given.example is not None else given.spec.shape
-    fits = len(shape) == len(own.spec.shape) and all(
-        not isinstance(mine, int) or not isinstance(size, int) or mine == size
-        for size, mine in zip(shape, own.spec.shape, strict=True)
-    )
-    if not fits or given.spec.dtype != own.spec.dtype:
-        raise SchemaError(
-            f"input {given.name!r}: the program takes {own.spec.dtype} {list(own.spec.shape)}, got {given.spec.dtype} "
-            f"{list(shape)}"
-        )
-    return own.spec._replace(audio=given.spec.audio)
 
 
 @contextlib.contextmanager
