@@ -78,6 +78,19 @@ def test_a_recurrent_layer_is_one_operator_of_any_length() -> None:
     assert keras.src.backend.lstm.__module__.startswith("keras."), "Keras has its own function back"
 
 
+def test_an_answer_for_each_step_is_as_long_as_the_sequence() -> None:
+    """The length of the example, and of the layer, is 16: PyTorch notes it down as fixed."""
+    keras.utils.set_random_seed(0)
+    original = keras.Sequential([keras.Input((None, 5), name="x"), keras.layers.LSTM(16, return_sequences=True)])
+    made = convert(original, inputs="float32[batch, length, 5]", name="steps")
+    assert made.manifest.interface is not None
+    (output,) = made.manifest.interface.outputs
+    assert output.shape[0] == "batch"
+    assert isinstance(output.shape[1], str)
+    for length in (1, 40):
+        assert_equal(edge_infer.load(made.data), original, {"x": np.ones((2, length, 5), np.float32)})
+
+
 @pytest.mark.parametrize(
     "layer",
     [
@@ -107,7 +120,7 @@ def test_sequences_that_end_early_are_masked() -> None:
 
 def test_what_is_right_for_one_length_only_is_refused() -> None:
     original = keras.Sequential([keras.Input((None, 5), name="x"), keras.layers.LSTM(4, activation="relu")])
-    with pytest.raises(ParityError, match=r"resized; x \[2, 6, 5\](.|\n)*give it as a number"):
+    with pytest.raises(ParityError, match=r"resized; x \[2, 2, 5\](.|\n)*give it as a number"):
         convert(original, inputs="float32[batch, length=3, 5]", name="odd")
     made = convert(original, inputs="float32[batch, 3, 5]", name="odd")
     assert_equal(edge_infer.load(made.data), original, {"x": SUBJECTS["recurrent"].examples["x"][:, :3]})

@@ -62,25 +62,33 @@ def cleaned(
 
 
 def _rename_sizes(graph: GraphProto, specs: Mapping[str, TensorSpec]) -> None:
-    """An input's sizes that vary are called as its spec calls them, and so wherever else they stand."""
+    """An input's sizes that vary are called as its spec calls them, and so wherever else they stand.
+
+    Around an LSTM, torch.export takes the length for that of the example and calls it "16", though no operator depends
+    on it: where else that number stands it says nothing, and shapes are inferred anew.
+    """
     names: dict[str, str] = {}
+    numbers: set[str] = set()
     for value in graph.input:
         spec = specs.get(value.name)
         for dim, size in zip(value.type.tensor_type.shape.dim, () if spec is None else spec.shape, strict=False):
-            fixed = str(dim.dim_value) if dim.HasField("dim_value") else dim.dim_param  # PyTorch may name it "2"
-            if isinstance(size, str) and fixed.isdecimal():
+            if isinstance(size, str) and dim.HasField("dim_value") and dim.dim_value >= 0:
                 raise UnsupportedModelError(
-                    f"input {value.name!r}: {size} should vary, and the export has fixed it to {fixed}: what "
+                    f"input {value.name!r}: {size} should vary, and the export has fixed it to {dim.dim_value}: what "
                     "the model does there depends on that size. Give it as a number, or change the model."
                 )
             if isinstance(size, str):
                 if dim.dim_param.isidentifier():
                     names[dim.dim_param] = size
+                elif dim.dim_param.isdecimal():
+                    numbers.add(dim.dim_param)
                 dim.dim_param = size
     for value in [*graph.output, *graph.value_info]:
         for dim in value.type.tensor_type.shape.dim:
             if dim.dim_param in names:
                 dim.dim_param = names[dim.dim_param]
+            elif dim.dim_param in numbers or str(dim.dim_value) in numbers:
+                dim.Clear()
 
 
 def _opset(model: ModelProto) -> int:
