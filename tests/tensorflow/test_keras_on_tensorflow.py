@@ -46,9 +46,9 @@ def test_a_model_gives_its_answers(name: str) -> None:
     assert_equal(edge_infer.load(made.data), original, subject.examples)
 
 
-@pytest.mark.parametrize("name", ["lists", "recurrent"])
+@pytest.mark.parametrize("name", ["convolutions", "lists"])
 def test_a_file_gives_the_same_bytes_as_the_model(name: str, tmp_path: Path) -> None:
-    """Whatever TensorFlow and tf2onnx have counted before."""
+    """Whatever TensorFlow and tf2onnx have counted before. Loops may differ: tf2onnx writes them from sets."""
     subject = SUBJECTS[name]
     original = seeded(subject)
     original.save(tmp_path / "model.keras")

@@ -1,5 +1,5 @@
 """Graphs named and ordered by place, so that the same model gives the same bytes: TensorFlow and tf2onnx count all that
-they have seen in this process, and iterate over sets."""
+they have seen in this process, and iterate over sets. The order of what a loop carries is tf2onnx's, and may differ."""
 
 from __future__ import annotations
 
