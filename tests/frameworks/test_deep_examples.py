@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def told(name: str, folder: Path, *needed: str) -> str:
     """What the example prints."""
     for module in needed:
-        pytest.importorskip(module, reason=f"{module} is not installed: make frameworks brings it")
+        if find_spec(module) is None:  # not by an import: that of Keras fails where its usual backend is not there
+            pytest.skip(f"{module} is not installed: make frameworks brings it")
     command = [sys.executable, str(EXAMPLES / name)]
     done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
