@@ -10,14 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 import edge_infer
 from edge_infer import InputError
 from edge_infer.artifact import parse_artifact
 from edge_infer.errors import ArtifactError, GraphMismatchError, InferenceError
-from edge_infer.interface import tensor_mismatches
+from edge_infer.image_spec import CHANNELS, INTERPOLATIONS, LAYOUTS, ImageSpec
+from edge_infer.interface import TENSOR_TYPES, Interface, State, TensorSpec, tensor_mismatches
 from edge_infer.manifest import KEY_MANIFEST, parse_manifest, render_manifest
+from edge_infer.quantization import SAMPLES, Quantization
+from edge_infer.sounds import AudioSpec
 from edge_infer_convert import Conversion, convert
 from edge_infer_convert.result import with_metadata
 from tests.deep.graphs import convnet, embedding, recurrent
@@ -25,6 +30,9 @@ from tests.deep.graphs import convnet, embedding, recurrent
 Document = dict[str, Any]
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 SCHEMA = Draft202012Validator(json.loads((ARTIFACTS / "manifest.schema.json").read_text(encoding="utf-8")))
+
+
+SMALL = convert(convnet(), name="small").manifest
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +44,68 @@ def made() -> Conversion:
 def document(made: Conversion) -> Document:
     loaded: Document = json.loads(render_manifest(made.manifest))
     return loaded
+
+
+# --- what is written is read back -------------------------------------------------------
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+_SIZES = st.lists(st.integers(1, 9) | _TEXT, max_size=4).map(tuple)
+_NUMBERS = st.floats(-1e6, 1e6)
+
+
+@st.composite
+def images(draw: st.DrawFn, name: str) -> TensorSpec:
+    channels = draw(st.sampled_from(list(CHANNELS)))
+    count = CHANNELS[channels]
+    size, resize = (8, 8), draw(st.none() | st.integers(8, 300) | st.just((9, 12)))
+    numbers = st.lists(st.floats(0.1, 9), min_size=count, max_size=count).map(tuple)
+    interpolation = None if resize is None else draw(st.sampled_from(INTERPOLATIONS))
+    antialias = None if resize is None else interpolation == "bicubic" or draw(st.booleans())
+    layout, scale = draw(st.sampled_from(LAYOUTS)), draw(st.floats(1e-3, 9))
+    spec = ImageSpec(channels, size, layout, resize, interpolation, antialias, scale, draw(numbers), draw(numbers))
+    sizes: tuple[int | str, ...] = size if resize is None else ("height", "width")
+    return TensorSpec(name, "uint8", ("batch", *sizes, count), image=spec)
+
+
+@st.composite
+def specs(draw: st.DrawFn, name: str) -> TensorSpec:
+    shape, described = draw(_SIZES), draw(st.none() | _TEXT.filter(str.strip))
+    classes = None
+    if shape and isinstance(shape[-1], int) and draw(st.booleans()):
+        classes = tuple(draw(st.lists(_TEXT, min_size=shape[-1], max_size=shape[-1], unique=True)))
+    return TensorSpec(name, draw(st.sampled_from(list(TENSOR_TYPES))), shape, described, classes)
+
+
+@st.composite
+def interfaces(draw: st.DrawFn) -> Interface:
+    """Tensors, images, sound, and states, which are like the outputs that they are fed from."""
+    given_specs = [draw(specs(name)) for name in draw(st.lists(st.sampled_from("abc"), unique=True))]
+    given_specs += [draw(images("image"))] if draw(st.booleans()) else []
+    step = draw(st.integers(1, 64))
+    sound = TensorSpec("sound", "float32", ("batch", 64), audio=AudioSpec(draw(st.integers(1, 96_000)), step))
+    given_specs += [sound] if draw(st.booleans()) else []
+    gives = [draw(specs(name)) for name in draw(st.lists(st.sampled_from("xyz"), unique=True, min_size=1))]
+    states = []
+    for out in (spec for spec in gives if spec.dtype != "string" and draw(st.booleans())):
+        given_specs.append(out._replace(name=f"of {out.name}", classes=None))
+        states.append(State(f"of {out.name}", out.name))
+    return Interface(tuple(given_specs), tuple(gives), tuple(states))
+
+
+_QUANTIZATIONS = st.builds(
+    Quantization, _TEXT, _TEXT, _TEXT, st.integers(0, 600), _TEXT, _TEXT, _NUMBERS, _NUMBERS, _NUMBERS,
+    st.integers(1, 1000), st.sampled_from(SAMPLES),
+)  # fmt: skip
+
+
+@settings(max_examples=150)
+@given(interfaces(), st.none() | _QUANTIZATIONS)
+def test_what_is_rendered_is_parsed_back(interface: Interface, quantization: Quantization | None) -> None:
+    manifest = SMALL._replace(interface=interface, quantization=quantization)
+    text = render_manifest(manifest)
+    assert parse_manifest(text) == manifest
+    assert render_manifest(parse_manifest(text)) == text
+    assert not list(SCHEMA.iter_errors(json.loads(text)))
 
 
 BROKEN: dict[str, Callable[[Document], object]] = {
