@@ -97,7 +97,7 @@ class HttpSource:
         self._manager = _manager(urllib3, parsed.scheme, parsed.host)
         self._timeout = urllib3.Timeout(silence)
         self._retries = urllib3.Retry(
-            total=None, connect=_TRIES, read=_TRIES, redirect=_REDIRECTS, status=0, other=0, backoff_factor=0.2
+            total=None, connect=_TRIES, read=_TRIES, redirect=_REDIRECTS, status=0, other=_TRIES, backoff_factor=0.2
         )
 
     def pieces(self, path: str, start: int = 0) -> Iterator[bytes]:

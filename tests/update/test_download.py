@@ -359,6 +359,25 @@ def test_the_environment_names_a_proxy(published: Device, monkeypatch: pytest.Mo
     assert "http://models.invalid/metadata/timestamp.json" in asked
 
 
+def test_a_proxy_that_hangs_up_is_asked_again(published: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one does with a connection that was kept, at the moment in which it is used again."""
+    hung_up: set[str] = set()
+
+    def hangs_up_once(self: Odd) -> None:
+        path = self.folder / self.path.removeprefix("http://models.invalid/")
+        if not path.is_file():
+            self.send_error(404)
+        elif self.path in hung_up:
+            self.answer(path.read_bytes())
+        else:
+            hung_up.add(self.path)
+
+    with _odd(published.repository, hangs_up_once, "") as url:
+        monkeypatch.setenv("http_proxy", url)
+        assert published.update(source="http://models.invalid").action == "installed"
+    assert "http://models.invalid/metadata/timestamp.json" in hung_up
+
+
 def test_nothing_listens(published: Device) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
