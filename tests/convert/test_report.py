@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from edge_infer.errors import ParityError
 from edge_infer.manifest import Column, Metric
-from edge_infer_convert import Conversion, conversion, convert, parity
+from edge_infer_convert import Conversion, convert, estimators, parity
 from edge_infer_convert.demo import train
 from edge_infer_convert.parity import Comparison, Parity
 from edge_infer_convert.report import write_report
@@ -161,7 +161,7 @@ def test_a_failed_conversion_leaves_its_report(tmp_path: Path, monkeypatch: pyte
     def spoilt(*arguments: Any, **options: Any) -> Parity:
         return _spoilt(parity.compare(*arguments, **options), "predict_proba", {2: -1.0})
 
-    monkeypatch.setattr(conversion, "compare", spoilt)
+    monkeypatch.setattr(estimators, "compare", spoilt)
     model, X, _ = train()
     path = tmp_path / "parity.html"
     with pytest.raises(ParityError):

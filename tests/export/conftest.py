@@ -76,9 +76,9 @@ def runtime() -> Runtime:
         pytest.skip(f"{str(error).splitlines()[0]} Run npm pack {PINNED.spec} in this folder.")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, with a profile of its own."""
+    """Chromium, with a profile of its own; its driver's event loop would be in the way of other tests."""
     program = next(filter(None, map(shutil.which, _NAMES)), None)
     if program is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from edge_infer.errors import ParityError, UnsupportedModelError
-from edge_infer_convert import conversion, convert
+from edge_infer_convert import convert, estimators
 from edge_infer_convert.doubt import TIE, recorded_doubt
 from tests.convert.operators.drawn import assert_converted, blobs, few, matrix, seeds
 
@@ -139,14 +139,14 @@ def test_doubt_is_told_inside_of_a_composition() -> None:
 def test_wrong_votes_still_fail_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = blobs(3)
     model = KNeighborsClassifier().fit(X, y)
-    real = conversion.assemble
+    real = estimators.assemble
 
     def with_other_labels(schema: Any, precision: str, without: Any = ()) -> Any:
         for step in schema.plan.steps:
             step.estimator = KNeighborsClassifier().fit(X, (y + (X[:, 0] > 4)) % 3)
         return real(schema, precision)
 
-    monkeypatch.setattr(conversion, "assemble", with_other_labels)
+    monkeypatch.setattr(estimators, "assemble", with_other_labels)
     with pytest.raises(ParityError):
         convert(model, data=X, name="wrong")
 
