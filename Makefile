@@ -71,7 +71,7 @@ format: $(STAMP) ## Format the code and mend what the linter can
 bench: $(STAMP) ## Measure side by side and write benchmarks/results.md
 	@$(BIN)/python -m benchmarks
 
-bench-packages: ## Time models of packages beside their own sessions (after make frameworks); write benchmarks/packaged.md
+bench-packages: ## Time packages' models beside their own sessions (after make frameworks)
 	@"$(VENV)-frameworks/bin/python" -m benchmarks.packaged_models
 
 matrix: $(STAMP) ## Fit, convert and compare every estimator; write artifacts/SUPPORT.md
