@@ -31,7 +31,7 @@ __all__ = ["ONNXRUNTIME_VERSION", "Bound", "Session"]
 
 ONNXRUNTIME_VERSION: str = onnxruntime.__version__
 
-_SEVERITY_ERROR = 3
+_SEVERITY_FATAL = 4  # errors are raised; onnxruntime would write them to standard error as well
 
 
 class Bound(NamedTuple):
@@ -130,7 +130,7 @@ def _native_options(options: SessionOptions, threads: int) -> Any:
     native.intra_op_num_threads = threads
     native.inter_op_num_threads = 1
     native.enable_cpu_mem_arena = options.arena
-    native.log_severity_level = _SEVERITY_ERROR
+    native.log_severity_level = _SEVERITY_FATAL
     native.add_session_config_entry("session.intra_op.allow_spinning", str(int(options.spinning)))
     return native
 

@@ -258,3 +258,11 @@ def test_onnxruntimes_public_and_private_ways_answer_alike(made: Conversion) -> 
                 model.run(wrong)
         with pytest.raises(InferenceError):
             model.run(feeds, ["nothing"])
+
+
+def test_a_call_that_fails_is_raised_and_written_nowhere(made: Conversion, capfd: pytest.CaptureFixture[str]) -> None:
+    """onnxruntime would write it to standard error as well, which an application may not want."""
+    model = edge_infer.load(made.data)
+    with pytest.raises(InputError):
+        model.run({"step": np.zeros((2, 3), np.float32), "hidden": np.zeros((3, 4), np.float32)})
+    assert capfd.readouterr() == ("", "")
