@@ -1,4 +1,4 @@
-"""Tools that rewrite graphs print, log and warn; what goes wrong is raised anyway."""
+"""Exporters and tools that rewrite graphs print, log and warn; what goes wrong is raised anyway."""
 
 from __future__ import annotations
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -18,9 +14,10 @@ from onnx import ModelProto, NodeProto
 from edge_infer.errors import Blocker, UnsupportedModelError
 from edge_infer.extras import needs
 from edge_infer_convert.deep.inputs import TensorInput
+from edge_infer_convert.deep.quieted import quieted
 from edge_infer_convert.frontends.by_place import by_place, graphs_of
 
-__all__ = ["TensorflowGraph", "quiet"]
+__all__ = ["TensorflowGraph"]
 
 _OPSET: Final = 18  # the newest that tf2onnx 1.17 writes
 _REMEDY: Final = (
@@ -33,7 +30,7 @@ class TensorflowGraph:
     """call: takes tensors by place, gives a dict of tensors. names: of its inputs, by place."""
 
     def __init__(self, call: Callable[..., Mapping[str, Any]], names: Sequence[str], described: str) -> None:
-        with needs("tensorflow", "tf2onnx", "converting a model of TensorFlow"), quiet():
+        with needs("tensorflow", "tf2onnx", "converting a model of TensorFlow"), quieted():
             import tf2onnx
         self._call, self._names, self._described = call, list(names), described
         self.versions = {"tensorflow": tf.__version__, "tf2onnx": tf2onnx.__version__}
@@ -49,7 +46,7 @@ class TensorflowGraph:
         signature = [_spec(each) for each in inputs]
         call = tf.function(lambda *tensors: _identities(self._call(*tensors)), input_signature=signature)
         try:
-            with quiet():
+            with quieted():
                 model, _ = tf2onnx.convert.from_function(
                     call, input_signature=signature, opset=_OPSET, custom_op_handlers={"Erfc": (_erfc, [])}
                 )
@@ -99,16 +96,3 @@ def _erfc(context: Any, node: Any, name: str, _: Any) -> None:
     context.make_node(
         "Sub", [one.output[0], erf.output[0]], name=name, outputs=node.output, shapes=shapes, dtypes=dtypes
     )
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Without TensorFlow's and tf2onnx's warnings and progress: what goes wrong is raised."""
-    before, told = logging.root.manager.disable, io.StringIO()
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

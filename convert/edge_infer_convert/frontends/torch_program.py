@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
-import logging
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +21,7 @@ from onnx import ModelProto
 from edge_infer.errors import MissingExtraError, SchemaError, UnsupportedModelError, UntrustedSourceError, UsageError
 from edge_infer.interface import TensorSpec
 from edge_infer_convert.deep.inputs import BATCH, Call, TensorInput, calls_of, given_inputs, usual_range
+from edge_infer_convert.deep.quieted import quieted
 from edge_infer_convert.frontends.original import asked
 from edge_infer_convert.frontends.own_inputs import held
 
@@ -49,7 +48,7 @@ def read_torch(path: Path, kind: str) -> Any:
         if kind == "pt2":
             return torch.export.load(path)
         if kind == "torchscript":
-            with _quiet():
+            with quieted():
                 return torch.jit.load(str(path), map_location="cpu")
         loaded = torch.load(path, map_location="cpu", weights_only=False)
     except Exception as error:
@@ -114,7 +113,7 @@ class TorchModule(_Torch):
         call = _typical(inputs)
         self._outputs = _output_names(asked(self._found, call))
         example = tuple(torch.from_numpy(call.feeds[name].copy()) for name in self.names)
-        with _told("exported", self.described), _quiet():
+        with _told("exported", self.described), quieted():
             if self._scripted:
                 return _of_script(self._module, example, inputs, self._outputs)
             sizes: tuple[Any, ...] = tuple(_dynamic(each) for each in inputs)
@@ -139,7 +138,7 @@ class TorchProgram(_Torch):
 
     def export(self, inputs: Sequence[TensorInput]) -> ModelProto:
         self._outputs = _output_names(asked(self._found, _typical(inputs)))
-        with _told("exported", self.described), _quiet():
+        with _told("exported", self.described), quieted():
             return _exported(self._program, self.names, self._outputs)
 
 
@@ -258,19 +257,6 @@ def _of_program(name: str, value: Any) -> TensorInput:
         for axis, size in enumerate(value.shape)
     ]
     return TensorInput(TensorSpec(name, dtype, tuple(shape)), *usual_range(dtype))
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporters' warnings and progress: what goes wrong is raised."""
-    before, told = logging.root.manager.disable, io.StringIO()
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
 
 
 def _line(error: BaseException) -> str:
