@@ -9,11 +9,12 @@ import json
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-
-from onnx import ModelProto
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from edge_infer.errors import UnsupportedModelError, UsageError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 __all__ = ["RELEASES_FILE", "Target", "oldest_release", "operators_of"]
 

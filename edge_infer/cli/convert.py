@@ -53,7 +53,10 @@ def run(
     with needs_converter("edge-infer convert"):
         from edge_infer_convert.arguments import check_arguments
         from edge_infer_convert.model_files import check_model_file
+        from edge_infer_convert.targets import Target
     check_arguments(name, version, precision)
+    if target is not None:
+        Target.of(target)
     check_model_file(model, trust_pickle=trust_pickle)
     data.check()
     reference.check()

@@ -180,6 +180,11 @@ def test_what_is_no_tensor_is_told() -> None:
         ({"inputs": "float32[batch, 1, 8, 9]"}, "a size of 8 at axis 3, got 9"),
         ({"inputs": IMAGES[:, :, :4]}, "a size of 8 at axis 2, got 4"),
         ({"inputs": IMAGES[:0]}, "at least one example"),
+        ({"inputs": {"picture": "float32[batch, 1, 8, 8]"}}, "inputs: expected image, got picture"),
+        (
+            {"opset": 99},
+            f"opset: expected at most {onnx.defs.onnx_opset_version()}, the newest of onnx {onnx.__version__}, got 99",
+        ),
         ({"labels": ["a", "b"]}, "expected as many as the last size of an output"),
         ({"states": {"image": "scores"}}, "states: expected for 'image' an output of float32 with 4 dimensions"),
         ({"states": {"x": "scores"}}, "'x', which is no input"),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, version_converter
 
-from edge_infer.errors import UnsupportedModelError
+from edge_infer.errors import UnsupportedModelError, UsageError
 from edge_infer.interface import TensorSpec
 from edge_infer_convert.targets import Target
 
@@ -28,12 +28,16 @@ def cleaned(
     Raises:
         UnsupportedModelError: the graph is not valid, has no form at that opset or for that target, or a fixed size
             where one should vary.
+        UsageError: there is no such opset.
     """
     copy = ModelProto()
     copy.CopyFrom(model)
     if target is not None:
         opset = min(opset or _opset(copy), target.opsets[""])
         copy.ir_version = min(copy.ir_version, target.ir)
+    newest = onnx.defs.onnx_opset_version()
+    if opset is not None and opset > newest:
+        raise UsageError(f"opset: expected at most {newest}, the newest of onnx {onnx.__version__}, got {opset}")
     if opset is not None and _opset(copy) != opset:
         try:
             copy = version_converter.convert_version(copy, opset)

@@ -74,8 +74,8 @@ def convert_tensors(
 ) -> Conversion:
     """Export, compare, quantize, package. See `edge_infer_convert.convert`."""
     clock, shrinking = Clock(progress), shrinking or Shrinking()
-    asked = _asked(shrinking)
     with clock.stage("inputs", original.described):
+        asked = _asked(shrinking)
         network = original.inputs(inputs)
         check_examples(network)
         told = whole_inputs(network)

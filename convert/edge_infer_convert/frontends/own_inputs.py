@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edge_infer.errors import SchemaError
+from edge_infer.errors import SchemaError, UsageError
 from edge_infer_convert.deep.inputs import BATCH, TensorInput, given_inputs
 
 __all__ = ["held"]
@@ -32,6 +32,9 @@ def held(given: Any, own: Sequence[TensorInput], who: str) -> list[TensorInput]:
 def _filled(given: Any, own: Sequence[TensorInput]) -> Any:
     if not isinstance(given, Mapping):
         return given
+    names = [each.name for each in own]
+    if any(name not in names for name in given):
+        raise UsageError(f"inputs: expected {', '.join(names)}, got {', '.join(map(str, given))}")
     return {**{each.name: each for each in own if each.name not in given}, **given}
 
 
